@@ -1,0 +1,20 @@
+import { resolve } from 'node:path';
+import { defineConfig } from 'electron-vite';
+
+// Every process of Sparrow is one bundle in out/main. TensorFlow.js is bundled, too: its module of gradients imports
+// files without their endings, which only a bundler resolves.
+export default defineConfig({
+  main: {
+    build: {
+      externalizeDeps: { exclude: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', '@tensorflow/tfjs-backend-wasm'] },
+      rolldownOptions: {
+        input: {
+          sparrow: resolve('src/main/shells/cli/sparrow.ts'),
+          'trainer-process': resolve('src/worker/trainer-process.ts'),
+          'corpus-process': resolve('src/worker/corpus-process.ts'),
+          golden: resolve('test/golden/golden.ts'),
+        },
+      },
+    },
+  },
+});

@@ -1,0 +1,84 @@
+import js from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+// The house plan's table "may import" (docs/architecture.md), room by room: what each room must NOT reach. A room's
+// files name other rooms by relative paths only, so the rule reads the import specifiers.
+const rooms = ['shared', 'worker', 'main', 'preload', 'renderer'];
+const inner = ['corpus', 'engines', 'models', 'ops', 'optimizers', 'sparsity'];
+
+/** Forbids imports that climb out of a room into one of the named folders. */
+const folders = (names, message) => ({ regex: `^(\\.\\.?/)+(${names.join('|')})(/|\\.js$|$)`, message });
+const builtins = { regex: '^node:', message: 'src/shared has no I/O: it is spoken by the page, too.' };
+const electron = {
+  regex: '^electron($|/)',
+  allowTypeImports: true,
+  message: "Requiring electron in plain Node starts its download; only the Electron shell and the preload may. Use 'import type'.",
+};
+
+function room(name, mayImport, ...more) {
+  const forbidden = [...rooms, 'native'].filter((other) => other !== name && !mayImport.includes(other));
+  const patterns = [folders(forbidden, `src/${name} may import only: ${mayImport.join(', ') || 'nothing of ours'}.`), ...more];
+  return restrict([`src/${name}/**/*.{ts,vue}`], patterns);
+}
+
+function restrict(files, patterns, ignores = []) {
+  return { files, ignores, rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] } };
+}
+
+/** Inside the trainer arrows point one way: trainer -> models -> ops -> sparsity. */
+function layer(name, mayImport) {
+  const forbidden = inner.filter((other) => other !== name && !mayImport.includes(other));
+  return restrict(
+    [`src/worker/${name}/**/*.ts`],
+    [
+      folders(['main', 'preload', 'renderer', 'native', 'trainer'], 'src/worker may import only: shared.'),
+      folders(forbidden, `src/worker/${name} may import only: shared, ${mayImport.join(', ')}.`),
+      electron,
+    ],
+  );
+}
+
+export default defineConfig(
+  globalIgnores(['out/', 'node_modules/', 'scripts/node-runtime/node_modules/']),
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off', // typed arrays and maps whose keys were just written
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+    },
+  },
+  {
+    files: ['scripts/**/*.mjs', '*.js'],
+    languageOptions: { globals: { process: 'readonly', setTimeout: 'readonly' } },
+  },
+  {
+    files: ['src/shared/**/*.ts', 'src/worker/**/*.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random', message: 'All randomness comes from (seed, purpose, counter): random/philox.' },
+      ],
+    },
+  },
+  room('shared', [], builtins, electron),
+  room('worker', ['shared'], electron),
+  room('main', ['shared'], electron),
+  restrict(
+    ['src/main/shells/electron*/**/*.ts', 'src/main/shells/electron*.ts'],
+    [folders(['worker', 'renderer', 'preload', 'native'], 'src/main may import only: shared.')],
+  ),
+  room('preload', ['shared']),
+  room('renderer', ['shared'], builtins, electron),
+  layer('sparsity', ['random']),
+  layer('ops', ['sparsity', 'random']),
+  layer('models', ['ops', 'sparsity', 'random']),
+  layer('optimizers', ['ops', 'sparsity', 'random']),
+  layer('corpus', ['random']),
+  layer('engines', ['ops']),
+);

@@ -1,0 +1,278 @@
+import { z } from 'zod';
+import { UserError } from './errors.js';
+
+/**
+ * Everything that decides a run, in one value: parsed once, saved with the run, the same plain object in every process.
+ * Each field has its default, its range and one sentence; forms, `--set` and the documentation are made from this schema.
+ */
+
+/** Seeds and other 32-bit counters. */
+const uint32 = z.int().min(0).max(0xffff_ffff);
+const probability = z.number().min(0).max(0.99);
+
+const modelSchema = z.strictObject({
+  kind: z.enum(['stacked-lstm']).default('stacked-lstm').describe('The recurrent network.'),
+  embedding: z.int().min(1).max(100_000).default(200).describe('Size of a word vector.'),
+  hidden: z.int().min(1).max(100_000).default(200).describe('Hidden units of each recurrent layer.'),
+  layers: z.int().min(1).max(100).default(2).describe('Recurrent layers, one above the other.'),
+  tied: z.boolean().default(false).describe('Whether decoder and embedding are one matrix with one mask.'),
+  dropout: z
+    .strictObject({
+      input: probability.default(0).describe('Share of embedding outputs dropped, drawn anew at every time step.'),
+      hidden: probability.default(0).describe('Share dropped between recurrent layers.'),
+      output: probability.default(0).describe('Share dropped before the decoder.'),
+    })
+    .prefault({}),
+});
+
+const methodSchema = z.strictObject({
+  kind: z
+    .enum(['dense', 'static', 'selfish'])
+    .default('selfish')
+    .describe('How the weights are sparse: not at all, with fixed masks, or with masks that compete (Selfish-RNN).'),
+  density: z.number().gt(0).max(1).default(0.33).describe('Share of weights that is active (1 for a dense run).'),
+  initialiser: z
+    .enum(['uniform', 'er'])
+    .default('uniform')
+    .describe('Density of each layer: the same everywhere, or Erdős-Rényi, larger for smaller matrices.'),
+  sampling: z
+    .enum(['exact', 'bernoulli'])
+    .default('exact')
+    .describe('Whether masks and growth draw exact counts, or each position on its own as the published code does.'),
+  gateMode: z
+    .enum(['fused', 'fused-equal', 'per-gate'])
+    .default('fused')
+    .describe('Whether the gates of a matrix compete for its weights, regrow equal shares, or keep their own.'),
+  removingRate: z.number().min(0).max(1).default(0.8).describe('Share of active weights removed by the first update.'),
+  finalRemovingRate: z.number().min(0).max(1).default(0.005).describe('The same at the end of training (cosine).'),
+  excludeJustRemoved: z.boolean().default(false).describe('Whether a weight just removed may not grow back at once.'),
+  updateOnTrigger: z
+    .boolean()
+    .default(false)
+    .describe('Whether the topology is also updated in the epoch in which averaging begins.'),
+});
+
+const optimizerSchema = z.strictObject({
+  kind: z
+    .enum(['snt-asgd', 'sgd', 'adam'])
+    .default('snt-asgd')
+    .describe('Plain SGD that turns into sparse averaging when validation stalls, SGD that does not, or Adam.'),
+  learningRate: z.number().gt(0).max(1000).default(20).describe('Step size of sgd and snt-asgd.'),
+  weightDecay: z.number().min(0).max(1).default(1.2e-6).describe('L2 penalty, added to the gradient.'),
+  clip: z.number().gt(0).max(1e9).default(0.25).describe('Largest norm of the whole gradient; a larger one is scaled.'),
+  clipNorm: z
+    .enum(['all', 'sketched', 'active'])
+    .default('all')
+    .describe(
+      'Which gradient is measured: of all weights, active or not; an estimate of that; or of the active ones only.',
+    ),
+  nonmonotone: z
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(5)
+    .describe('Epochs (n) of patience: averaging begins when validation is worse than the best of more than n epochs ago.'),
+  averagingFrom: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe('Epoch after which averaging begins even if the trigger has not fired; 0 leaves it to the trigger.'),
+  adam: z
+    .strictObject({
+      learningRate: z.number().gt(0).max(1000).default(1e-3).describe('Step size of adam.'),
+      beta1: z.number().min(0).lt(1).default(0).describe('Decay of the mean of the gradient.'),
+      beta2: z.number().min(0).lt(1).default(0.999).describe('Decay of the mean of its square.'),
+      epsilon: z.number().gt(0).max(1).default(1e-9).describe('Added to the root of the second moment.'),
+      plateauFactor: z.number().gt(0).max(1).default(0.5).describe('Factor on the learning rate when validation stalls.'),
+      plateauPatience: z.int().min(0).max(100_000).default(2).describe('Epochs without a new best before that.'),
+    })
+    .prefault({}),
+});
+
+const corpusSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be 1 to 64 of a-z, 0-9, ".", "_" and "-", and begin with a letter or digit')
+    .default('built-in')
+    .describe('The corpus: built-in (synthetic, needs no download), or one that was fetched or imported.'),
+  vocabulary: z.int().min(100).max(50_000).default(2000).describe('Words of the built-in language, <eos> included.'),
+  tokens: z
+    .int()
+    .min(1000)
+    .max(100_000_000)
+    .default(400_000)
+    .describe('Length of the built-in training text in words; validation and test text have a tenth of it each.'),
+  seed: uint32.default(1).describe('Seed of the built-in text, apart from the seed of the run.'),
+});
+
+const trainingSchema = z.strictObject({
+  epochs: z.int().min(1).max(1_000_000).default(100).describe('Passes over the training text.'),
+  batch: z.int().min(1).max(10_000).default(20).describe('Streams of text read side by side.'),
+  bptt: z.int().min(1).max(10_000).default(35).describe('Time steps of a window: how far gradients reach back.'),
+  evaluationBatch: z.int().min(1).max(10_000).default(20).describe('Streams in validation and test.'),
+  reportEvery: z.int().min(1).max(1_000_000).default(10).describe('Training steps summed up in one report of the loss.'),
+});
+
+const deviceSchema = z.strictObject({
+  engine: z.enum(['auto', 'wasm']).default('auto').describe('What computes; auto takes the fastest that works here.'),
+  threads: z
+    .int()
+    .min(0)
+    .max(1024)
+    .default(0)
+    .describe('Most threads an engine may use; 0 for one per core (the wasm engine always uses one).'),
+  layout: z
+    .enum(['auto', 'packed', 'masked'])
+    .default('auto')
+    .describe('How sparse weights are stored: active values only, or dense under a mask; auto suits the engine.'),
+});
+
+const runConfigSchema = z
+  .strictObject({
+    name: z.string().max(200).default('').describe('What the run is called in lists and charts.'),
+    seed: uint32.default(1).describe('Decides every random choice: same seed, same curve.'),
+    model: modelSchema.prefault({}),
+    method: methodSchema.prefault({}),
+    optimizer: optimizerSchema.prefault({}),
+    corpus: corpusSchema.prefault({}),
+    training: trainingSchema.prefault({}),
+    device: deviceSchema.prefault({}),
+  })
+  .superRefine(({ model, method, optimizer }, context) => {
+    const refuse = (path: string[], input: unknown, message: string) => {
+      context.addIssue({ code: 'custom', path, input, message });
+    };
+    if (model.tied && model.embedding !== model.hidden) {
+      const rule = `must equal model.hidden (${model.hidden}) where model.tied is true: the decoder is the embedding`;
+      refuse(['model', 'embedding'], model.embedding, rule);
+    }
+    if (method.kind === 'dense' && method.density !== 1) {
+      refuse(['method', 'density'], method.density, 'must be 1 where method.kind is "dense"');
+    }
+    if (method.kind === 'selfish' && method.density === 1) {
+      refuse(['method', 'density'], 1, 'must be below 1 where method.kind is "selfish": weights need free positions to grow');
+    }
+    if (method.finalRemovingRate > method.removingRate) {
+      const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;
+      refuse(['method', 'finalRemovingRate'], method.finalRemovingRate, rule);
+    }
+    if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd') {
+      const rule = 'must be 0 unless optimizer.kind is "snt-asgd", the only one that averages';
+      refuse(['optimizer', 'averagingFrom'], optimizer.averagingFrom, rule);
+    }
+  });
+
+export type RunConfig = z.output<typeof runConfigSchema>;
+/** A run configuration in which any field may be left to its default. */
+export type PartialRunConfig = z.input<typeof runConfigSchema>;
+
+/**
+ * The configuration with every default filled in.
+ * @throws UserError naming every refused field, its value and the rule
+ */
+export function parseRunConfig(input: unknown): RunConfig {
+  const result = runConfigSchema.safeParse(input);
+  if (result.success) return result.data;
+  throw new UserError(result.error.issues.flatMap((issue) => explain(issue, input)).join('; '));
+}
+
+/**
+ * Applies `a.b=value` settings: each takes the type of the field's default, and the whole must be a valid configuration.
+ * @throws UserError naming the setting, its value and what was expected
+ */
+export function applySettings(config: PartialRunConfig, settings: readonly string[]): PartialRunConfig {
+  const defaults = parseRunConfig({});
+  const changed = structuredClone(config) as Record<string, unknown>;
+  for (const setting of settings) {
+    const [path, text] = splitSetting(setting);
+    const value = parseAsTypeOf(valueAt(defaults, path), path.join('.'), text);
+    assign(changed, path, value);
+  }
+  return changed as PartialRunConfig;
+}
+
+function splitSetting(setting: string): [path: string[], text: string] {
+  const equals = setting.indexOf('=');
+  if (equals < 1) throw new UserError(`--set ${setting}: expected FIELD=VALUE, for example --set method.density=0.2`);
+  return [setting.slice(0, equals).trim().split('.'), setting.slice(equals + 1).trim()];
+}
+
+function valueAt(defaults: RunConfig, path: readonly string[]): unknown {
+  let value: unknown = defaults;
+  for (const [depth, key] of path.entries()) {
+    if (!isRecord(value) || !Object.hasOwn(value, key)) {
+      throw new UserError(unknownField(path.slice(0, depth), key, isRecord(value) ? Object.keys(value) : []));
+    }
+    value = value[key];
+  }
+  if (isRecord(value)) {
+    throw new UserError(`${path.join('.')} is a group of fields: set one of ${Object.keys(value).join(', ')} in it`);
+  }
+  return value;
+}
+
+function parseAsTypeOf(fallback: unknown, field: string, text: string): unknown {
+  switch (typeof fallback) {
+    case 'number': {
+      const value = text === '' ? NaN : Number(text);
+      if (!Number.isFinite(value)) throw new UserError(`${field}: ${JSON.stringify(text)} is not a number`);
+      return value;
+    }
+    case 'boolean':
+      if (text !== 'true' && text !== 'false') {
+        throw new UserError(`${field}: ${JSON.stringify(text)} is neither true nor false`);
+      }
+      return text === 'true';
+    default:
+      return text;
+  }
+}
+
+function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let group = target;
+  for (const key of path.slice(0, -1)) {
+    const inner = group[key];
+    const next: Record<string, unknown> = isRecord(inner) ? inner : {};
+    group[key] = next;
+    group = next;
+  }
+  group[path.at(-1)!] = value;
+}
+
+/** One line per thing that is wrong: field, value, rule. */
+function explain(issue: z.core.$ZodIssue, input: unknown): string[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    const group = path.reduce<unknown>((value, key) => (isRecord(value) ? value[key] : undefined), parseRunConfig({}));
+    return issue.keys.map((key) => unknownField(path, key, isRecord(group) ? Object.keys(group) : []));
+  }
+  const value = path.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), input);
+  const given = value === undefined ? '' : `${JSON.stringify(value)} `;
+  return [`${path.join('.') || 'configuration'}: ${given}${ruleOf(issue)}`];
+}
+
+function ruleOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'too_small':
+      return `must be ${issue.inclusive ? 'at least' : 'more than'} ${String(issue.minimum)}`;
+    case 'too_big':
+      return `must be ${issue.inclusive ? 'at most' : 'less than'} ${String(issue.maximum)}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'invalid_type':
+      return `must be ${issue.expected === 'int' ? 'a whole number' : `of type ${issue.expected}`}`;
+    default:
+      return issue.message;
+  }
+}
+
+function unknownField(group: readonly string[], key: string, known: readonly string[]): string {
+  const place = group.length > 0 ? `in ${group.join('.')}` : 'of a run';
+  const fields = known.length > 0 ? `; the fields are ${known.join(', ')}` : '';
+  return `${[...group, key].join('.')}: no such field ${place}${fields}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

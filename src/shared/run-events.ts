@@ -1,0 +1,154 @@
+import { z } from 'zod';
+
+/**
+ * What a trainer tells the workbench and what it is told: the only thing both sides know of each other. Every message is
+ * parsed where it arrives. Losses are in nats per word, perplexity is exp(loss), times are milliseconds, sizes are bytes.
+ */
+
+const count = z.int().min(0);
+const metric = z.number();
+
+/** Perplexity of simple models and, where the language is known, of a perfect one, on one split. */
+const referencePerplexities = z.object({
+  unigram: metric,
+  bigram: metric,
+  bestPossible: metric.optional(),
+});
+
+const layerDescription = z.object({
+  name: z.string(),
+  shape: z.tuple([count, count]),
+  active: count,
+  gates: z.array(z.object({ name: z.string(), rows: count })),
+});
+
+const started = z.object({
+  type: z.literal('started'),
+  engine: z.object({ name: z.string(), version: z.string(), threads: count, features: z.array(z.string()) }),
+  layout: z.enum(['packed', 'masked']),
+  corpus: z.object({
+    name: z.string(),
+    vocabulary: count,
+    tokens: z.object({ train: count, valid: count, test: count }),
+    reference: z.object({ valid: referencePerplexities, test: referencePerplexities }),
+  }),
+  parameters: z.object({ total: count, active: count }),
+  layers: z.array(layerDescription),
+  stepsPerEpoch: count,
+  epochs: count,
+  /** The step from which an interrupted run goes on, or null in a new one. */
+  resumedFrom: count.nullable(),
+});
+
+const step = z.object({
+  type: z.literal('step'),
+  step: count,
+  epoch: count,
+  /** Mean over the steps since the last report. */
+  loss: metric,
+  gradientNorm: metric,
+  learningRate: metric,
+  removingRate: metric,
+  tokensPerSecond: metric,
+});
+
+const evaluation = z.object({
+  type: z.literal('evaluation'),
+  step: count,
+  epoch: count,
+  /** Mean training loss of the epoch, with dropout. */
+  trainingLoss: metric,
+  loss: metric,
+  perplexity: metric,
+  /** Whether this is the lowest validation loss so far. */
+  best: z.boolean(),
+  /** Whether averaged weights were measured. */
+  averaged: z.boolean(),
+});
+
+const averaging = z.object({
+  type: z.literal('averaging'),
+  step: count,
+  epoch: count,
+  cause: z.enum(['trigger', 'configured']),
+});
+
+const sparsity = z.object({
+  type: z.literal('sparsity'),
+  step: count,
+  epoch: count,
+  /** Counts topology updates from 1; 0 is the initial topology. */
+  update: count,
+  removingRate: metric,
+  layers: z.array(
+    z.object({
+      name: z.string(),
+      active: count,
+      removed: count,
+      grown: count,
+      gates: z.array(z.object({ name: z.string(), size: count, active: count, removed: count, grown: count })),
+    }),
+  ),
+});
+
+const checkpoint = z.object({
+  type: z.literal('checkpoint'),
+  step: count,
+  epoch: count,
+  file: z.string(),
+  bytes: count,
+});
+
+const finished = z.object({
+  type: z.literal('finished'),
+  step: count,
+  epoch: count,
+  testLoss: metric,
+  testPerplexity: metric,
+  bestValidationPerplexity: metric,
+  bestEpoch: count,
+  bigramPerplexity: metric,
+  /** Of the test text, where the language is known. */
+  bestPossiblePerplexity: metric.optional(),
+  trainingMs: metric,
+});
+
+/** The trainer has checkpointed and ended because it was asked to; the run can be resumed. */
+const stopped = z.object({ type: z.literal('stopped'), step: count, epoch: count });
+
+const failed = z.object({
+  type: z.literal('failed'),
+  message: z.string(),
+  /** Set where the failure is a defect and not something the user gave. */
+  stack: z.string().optional(),
+});
+
+export const runEventSchema = z.discriminatedUnion('type', [
+  started,
+  step,
+  evaluation,
+  averaging,
+  sparsity,
+  checkpoint,
+  finished,
+  stopped,
+  failed,
+]);
+export type RunEvent = z.output<typeof runEventSchema>;
+export type RunEventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
+
+export const trainerCommandSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('train'),
+    /** Parsed again by the trainer. */
+    config: z.unknown(),
+    /** Folder of the run: checkpoints and masks are written there. */
+    folder: z.string(),
+    /** Folder that holds fetched and imported corpora. */
+    corpora: z.string(),
+    resume: z.boolean(),
+  }),
+  /** Write a checkpoint after the step at hand and end. */
+  z.object({ type: z.literal('stop') }),
+]);
+export type TrainerCommand = z.output<typeof trainerCommandSchema>;

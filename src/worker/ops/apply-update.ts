@@ -1,0 +1,126 @@
+import { SparseParameter, type Parameter } from '../sparsity/parameter.js';
+import * as tf from '../tf.js';
+import { defineKernel } from './op.js';
+
+/**
+ * One step of an optimiser on one parameter, masks included: what was inactive stays exactly 0. Kernels of an engine may
+ * work in place and return the tensors they were given.
+ */
+interface Step {
+  readonly parameter: Parameter;
+  readonly learningRate: number;
+  /** L2 penalty, added to the gradient. */
+  readonly weightDecay: number;
+  /** Factor on the gradient, from clipping. */
+  readonly scale: number;
+}
+
+export type StepRates = Omit<Step, 'parameter'>;
+
+const runSgd = defineKernel<{ values: tf.Tensor; gradient: tf.Tensor }, Step>(
+  'SparrowApplySgd',
+  ({ values, gradient }, step) => [descend(values, gradient, step)],
+);
+
+/** w <- (w - η (g + λ w)) m */
+export function applySgd(parameter: Parameter, gradient: tf.Tensor, rates: StepRates): void {
+  const [values] = runSgd({ values: parameter.values, gradient }, { parameter, ...rates });
+  parameter.setSlot('values', values!);
+}
+
+type Averaged = { values: tf.Tensor; gradient: tf.Tensor; average: tf.Tensor; activeSince: tf.Tensor };
+
+const runAveragedSgd = defineKernel<Averaged, Step & { readonly averagingStep: number }>(
+  'SparrowApplyAveragedSgd',
+  ({ values, gradient, average, activeSince }, step) => {
+    const w = descend(values, gradient, step);
+    const k = tf.sub(step.averagingStep, activeSince);
+    const mu = tf.div(1, tf.maximum(k.sub(1), 1));
+    // Where μ = 1 the average is w itself, to the last bit: a + (w - a) need not be.
+    const moved = average.add(mu.mul(w.sub(average)));
+    return [w, masked(tf.where(k.lessEqual(2), w, moved), step.parameter)];
+  },
+);
+
+/**
+ * Sparse averaged SGD (S. Liu et al.: Selfish Sparse RNN Training, ICML 2021; algorithm page 5.3), with k the number of
+ * steps since the weight became active, or since averaging began:
+ *
+ *     w <- (w - η (g + λ w)) m        a <- (a + μ (w - a)) m        μ = 1 / max(1, k - 1)
+ *
+ * @param averagingStep how many averaging steps have been done, this one included
+ */
+export function applyAveragedSgd(
+  parameter: Parameter,
+  gradient: tf.Tensor,
+  rates: StepRates,
+  averagingStep: number,
+): void {
+  const [values, average] = runAveragedSgd(
+    {
+      values: parameter.values,
+      gradient,
+      average: parameter.slot('average'),
+      activeSince: parameter.slot('activeSince'),
+    },
+    { parameter, ...rates, averagingStep },
+  );
+  parameter.setSlot('values', values!);
+  parameter.setSlot('average', average!);
+}
+
+type WithMoments = { values: tf.Tensor; gradient: tf.Tensor; moment1: tf.Tensor; moment2: tf.Tensor };
+
+export interface AdamRates extends StepRates {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Steps done, this one included. */
+  readonly step: number;
+}
+
+const runAdam = defineKernel<WithMoments, Step & AdamRates>('SparrowApplyAdam', (inputs, step) => {
+  const { values, gradient } = inputs;
+  const { beta1, beta2, epsilon, learningRate } = step;
+  const g = masked(decayed(values, gradient, step), step.parameter);
+  const moment1 = inputs.moment1.mul(beta1).add(g.mul(1 - beta1));
+  const moment2 = inputs.moment2.mul(beta2).add(g.square().mul(1 - beta2));
+  const root = moment2.sqrt().div(Math.sqrt(1 - beta2 ** step.step)).add(epsilon);
+  const rate = learningRate / (1 - beta1 ** step.step);
+  return [values.sub(moment1.div(root).mul(rate)), moment1, moment2];
+});
+
+/**
+ * Adam (D. Kingma, J. Ba, ICLR 2015) with the penalty in the gradient:
+ *
+ *     m <- β₁ m + (1 - β₁) g      v <- β₂ v + (1 - β₂) g²      w <- w - η (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
+ *
+ * Moments of inactive weights are 0 (algorithm page G31).
+ */
+export function applyAdam(parameter: Parameter, gradient: tf.Tensor, rates: AdamRates): void {
+  const [values, moment1, moment2] = runAdam(
+    {
+      values: parameter.values,
+      gradient,
+      moment1: parameter.slot('moment1'),
+      moment2: parameter.slot('moment2'),
+    },
+    { parameter, ...rates },
+  );
+  parameter.setSlot('values', values!);
+  parameter.setSlot('moment1', moment1!);
+  parameter.setSlot('moment2', moment2!);
+}
+
+/** The gradient after clipping and with the penalty. */
+function decayed(values: tf.Tensor, gradient: tf.Tensor, { scale, weightDecay }: StepRates): tf.Tensor {
+  return gradient.mul(scale).add(values.mul(weightDecay));
+}
+
+function descend(values: tf.Tensor, gradient: tf.Tensor, step: Step): tf.Tensor {
+  return masked(values.sub(decayed(values, gradient, step).mul(step.learningRate)), step.parameter);
+}
+
+function masked(tensor: tf.Tensor, parameter: Parameter): tf.Tensor {
+  return parameter instanceof SparseParameter && parameter.layout === 'masked' ? tensor.mul(parameter.mask) : tensor;
+}

@@ -1,0 +1,57 @@
+import * as tf from '../tf.js';
+import type { Parameter } from '../sparsity/parameter.js';
+import { defineOp } from './op.js';
+import { toDense, toStored } from './weight.js';
+
+/**
+ * Decoder and softmax cross-entropy in one, so that an engine need never hold all logits:
+ *
+ *     l = y Wᵀ + b          loss = mean over positions of (log sum exp l - l[target])
+ *     dl = (softmax l - onehot target) / positions      dy = dl W      dW = dlᵀ y      db = sum of dl
+ */
+type Inputs = { y: tf.Tensor; values: tf.Tensor; bias: tf.Tensor };
+
+interface Attributes {
+  /** [vocabulary, hidden] */
+  readonly weight: Parameter;
+  /** [positions] */
+  readonly targets: Int32Array;
+}
+
+const run = defineOp<Inputs, Attributes>({
+  name: 'SparrowDecodeAndCrossEntropy',
+  inputs: ['y', 'values', 'bias'],
+  outputs: 2, // loss, softmax
+  forward: ({ y, values, bias }, { weight, targets }) => {
+    const logits = tf.matMul(y as tf.Tensor2D, toDense(values, weight).transpose()).add(bias);
+    const softmax = tf.softmax(logits);
+    // The largest softmax is at least 1 / vocabulary, so its logarithm is always good: log sum exp l = max l - log max p.
+    const logSumExp = logits.max(1).sub(softmax.max(1).log());
+    const places = tf.stack([tf.range(0, targets.length, 1, 'int32'), tf.tensor1d(targets, 'int32')], 1);
+    return [logSumExp.sub(tf.gatherND(logits, places)).mean(), softmax];
+  },
+  backward: ([dLoss], { y, values }, [, softmax], { weight, targets }) => {
+    const [positions, words] = softmax!.shape as [number, number];
+    const dLogits = softmax!.sub(tf.oneHot(tf.tensor1d(targets, 'int32'), words)).mul(dLoss!.div(positions)) as tf.Tensor2D;
+    return {
+      y: tf.matMul(dLogits, toDense(values, weight)),
+      values: toStored(tf.matMul(dLogits.transpose(), y as tf.Tensor2D), weight),
+      bias: dLogits.sum(0),
+    };
+  },
+});
+
+/**
+ * @param y [positions, hidden]
+ * @param bias [vocabulary]
+ * @param targets [positions]: the next word of each position
+ * @returns mean loss in nats, a scalar
+ */
+export function decodeAndCrossEntropy(
+  y: tf.Tensor2D,
+  weight: Parameter,
+  bias: Parameter,
+  targets: Int32Array,
+): tf.Scalar {
+  return run({ y, values: weight.values, bias: bias.values }, { weight, targets })[0] as tf.Scalar;
+}

@@ -1,0 +1,20 @@
+import * as tf from '../tf.js';
+import { dropThreshold, RandomWords } from '../random/random.js';
+
+/**
+ * Dropout masks from the counter-based generator: (seed, step, site) decides, and nothing else. Word i of the draw is
+ * position i; it is dropped if the word is below floor(p 2³²), else scaled by 1 / (1 - p).
+ */
+export function dropoutMask(
+  { seed, step, site }: { seed: number; step: number; site: number },
+  p: number,
+  shape: readonly number[],
+): tf.Tensor {
+  const size = shape.reduce((product, length) => product * length, 1);
+  const threshold = dropThreshold(p);
+  const scale = 1 / (1 - p);
+  const mask = Float32Array.from(new RandomWords(seed, 'dropout', step, site).words(size), (word) =>
+    word < threshold ? 0 : scale,
+  );
+  return tf.tensor(mask, [...shape]);
+}

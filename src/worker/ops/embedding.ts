@@ -1,0 +1,40 @@
+import * as tf from '../tf.js';
+import type { Parameter } from '../sparsity/parameter.js';
+import { defineOp } from './op.js';
+import { toDense, toStored } from './weight.js';
+
+/**
+ * Word vectors, rows of a matrix E:
+ *
+ *     y_p = E[w_p]          dE[v] = sum of dy_p over the positions p with w_p = v
+ *
+ * An op of its own because tfjs's gradient of `gather` loops over the vocabulary.
+ */
+type Inputs = { values: tf.Tensor };
+
+interface Attributes {
+  /** [vocabulary, embedding] */
+  readonly weight: Parameter;
+  /** [positions] */
+  readonly words: Int32Array;
+}
+
+const run = defineOp<Inputs, Attributes>({
+  name: 'SparrowEmbedding',
+  inputs: ['values'],
+  outputs: 1,
+  forward: ({ values }, { weight, words }) => [tf.gather(toDense(values, weight), tf.tensor1d(words, 'int32'))],
+  backward: ([dy], _inputs, _outputs, { weight, words }) => {
+    const rows = tf.tensor2d(words, [words.length, 1], 'int32');
+    const dense: tf.Tensor = tf.scatterND(rows, dy!, [...weight.shape]); // adds up where a word occurs more than once
+    return { values: toStored(dense as tf.Tensor2D, weight) };
+  },
+});
+
+/**
+ * @param words [positions]
+ * @returns [positions, embedding]
+ */
+export function embedding(weight: Parameter, words: Int32Array): tf.Tensor2D {
+  return run({ values: weight.values }, { weight, words })[0] as tf.Tensor2D;
+}

@@ -1,0 +1,45 @@
+import type { RunConfig } from '../../shared/run-config.js';
+import type { Parameter, Slot, SlotFills } from '../sparsity/parameter.js';
+import type * as tf from '../tf.js';
+import { Adam } from './adam.js';
+import { Sgd } from './sgd.js';
+import { SntAsgd } from './snt-asgd.js';
+
+/** What turns gradients into new weights. Its tensors are slots of the parameters; the rest is `state`. */
+export interface Optimizer {
+  readonly learningRate: number;
+  /** Whether evaluation is of the averaged weights. */
+  readonly averaging: boolean;
+  /** Slots it keeps beside the values. */
+  readonly slots: readonly Slot[];
+  /** What a weight starts with when it becomes active. */
+  readonly fills: SlotFills;
+  /**
+   * One step on every parameter.
+   * @param gradients in the order of `parameters`, before clipping
+   * @param scale factor on all of them, from clipping
+   */
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number): void;
+  /**
+   * To be called with the validation loss of each epoch.
+   * @param epoch counts from 1
+   * @returns why averaging begins with the next step, if it does
+   */
+  afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): 'trigger' | 'configured' | undefined;
+  /** All that is not in a slot, as plain data. */
+  state(): unknown;
+  /** The inverse of `state`; slots are restored by the parameters themselves. */
+  restore(state: unknown): void;
+}
+
+/** A new optimiser for parameters that have no other slots than their values. */
+export function createOptimizer(config: RunConfig['optimizer'], parameters: readonly Parameter[]): Optimizer {
+  switch (config.kind) {
+    case 'sgd':
+      return new Sgd(config);
+    case 'snt-asgd':
+      return new SntAsgd(config);
+    case 'adam':
+      return new Adam(config, parameters);
+  }
+}
