@@ -5,8 +5,11 @@ import { defineConfig } from 'electron-vite';
 // files without their endings, which only a bundler resolves.
 export default defineConfig({
   main: {
+    ssr: { resolve: { mainFields: ['module', 'main'] } },
     build: {
-      externalizeDeps: { exclude: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', '@tensorflow/tfjs-backend-wasm'] },
+      externalizeDeps: {
+        exclude: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', '@tensorflow/tfjs-backend-wasm'],
+      },
       rolldownOptions: {
         input: {
           sparrow: resolve('src/main/shells/cli/sparrow.ts'),
@@ -14,6 +17,8 @@ export default defineConfig({
           'corpus-process': resolve('src/worker/corpus-process.ts'),
           golden: resolve('test/golden/golden.ts'),
         },
+        // Beside the entries, so that every module finds its neighbours by import.meta.dirname.
+        output: { chunkFileNames: '[name]-[hash].js' },
       },
     },
   },

@@ -13,12 +13,16 @@ const builtins = { regex: '^node:', message: 'src/shared has no I/O: it is spoke
 const electron = {
   regex: '^electron($|/)',
   allowTypeImports: true,
-  message: "Requiring electron in plain Node starts its download; only the Electron shell and the preload may. Use 'import type'.",
+  message:
+    "Requiring electron in plain Node starts its download; only the Electron shell and the preload may. Use 'import type'.",
 };
 
 function room(name, mayImport, ...more) {
   const forbidden = [...rooms, 'native'].filter((other) => other !== name && !mayImport.includes(other));
-  const patterns = [folders(forbidden, `src/${name} may import only: ${mayImport.join(', ') || 'nothing of ours'}.`), ...more];
+  const patterns = [
+    folders(forbidden, `src/${name} may import only: ${mayImport.join(', ') || 'nothing of ours'}.`),
+    ...more,
+  ];
   return restrict([`src/${name}/**/*.{ts,vue}`], patterns);
 }
 
@@ -62,7 +66,11 @@ export default defineConfig(
     rules: {
       'no-restricted-properties': [
         'error',
-        { object: 'Math', property: 'random', message: 'All randomness comes from (seed, purpose, counter): random/philox.' },
+        {
+          object: 'Math',
+          property: 'random',
+          message: 'All randomness comes from (seed, purpose, counter): random/philox.',
+        },
       ],
     },
   },

@@ -84,12 +84,7 @@ function npm(/** @type {string} */ folder, /** @type {string} */ command) {
 }
 
 /** Runs a command and shows what it said only if it failed. */
-function run(
-  /** @type {string} */ command,
-  /** @type {string[]} */ args,
-  /** @type {string} */ folder,
-  shell = false,
-) {
+function run(/** @type {string} */ command, /** @type {string[]} */ args, /** @type {string} */ folder, shell = false) {
   const result = spawnSync(command, args, {
     cwd: folder,
     encoding: 'utf8',

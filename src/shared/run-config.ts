@@ -71,7 +71,9 @@ const optimizerSchema = z.strictObject({
     .min(0)
     .max(100_000)
     .default(5)
-    .describe('Epochs (n) of patience: averaging begins when validation is worse than the best of more than n epochs ago.'),
+    .describe(
+      'Epochs (n) of patience: averaging begins when validation is worse than the best of more than n epochs ago.',
+    ),
   averagingFrom: z
     .int()
     .min(0)
@@ -84,7 +86,12 @@ const optimizerSchema = z.strictObject({
       beta1: z.number().min(0).lt(1).default(0).describe('Decay of the mean of the gradient.'),
       beta2: z.number().min(0).lt(1).default(0.999).describe('Decay of the mean of its square.'),
       epsilon: z.number().gt(0).max(1).default(1e-9).describe('Added to the root of the second moment.'),
-      plateauFactor: z.number().gt(0).max(1).default(0.5).describe('Factor on the learning rate when validation stalls.'),
+      plateauFactor: z
+        .number()
+        .gt(0)
+        .max(1)
+        .default(0.5)
+        .describe('Factor on the learning rate when validation stalls.'),
       plateauPatience: z.int().min(0).max(100_000).default(2).describe('Epochs without a new best before that.'),
     })
     .prefault({}),
@@ -93,7 +100,10 @@ const optimizerSchema = z.strictObject({
 const corpusSchema = z.strictObject({
   name: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be 1 to 64 of a-z, 0-9, ".", "_" and "-", and begin with a letter or digit')
+    .regex(
+      /^[a-z0-9][a-z0-9._-]{0,63}$/,
+      'must be 1 to 64 of a-z, 0-9, ".", "_" and "-", and begin with a letter or digit',
+    )
     .default('built-in')
     .describe('The corpus: built-in (synthetic, needs no download), or one that was fetched or imported.'),
   vocabulary: z.int().min(100).max(50_000).default(2000).describe('Words of the built-in language, <eos> included.'),
@@ -111,7 +121,12 @@ const trainingSchema = z.strictObject({
   batch: z.int().min(1).max(10_000).default(20).describe('Streams of text read side by side.'),
   bptt: z.int().min(1).max(10_000).default(35).describe('Time steps of a window: how far gradients reach back.'),
   evaluationBatch: z.int().min(1).max(10_000).default(20).describe('Streams in validation and test.'),
-  reportEvery: z.int().min(1).max(1_000_000).default(10).describe('Training steps summed up in one report of the loss.'),
+  reportEvery: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10)
+    .describe('Training steps summed up in one report of the loss.'),
 });
 
 const deviceSchema = z.strictObject({
@@ -151,7 +166,11 @@ const runConfigSchema = z
       refuse(['method', 'density'], method.density, 'must be 1 where method.kind is "dense"');
     }
     if (method.kind === 'selfish' && method.density === 1) {
-      refuse(['method', 'density'], 1, 'must be below 1 where method.kind is "selfish": weights need free positions to grow');
+      refuse(
+        ['method', 'density'],
+        1,
+        'must be below 1 where method.kind is "selfish": weights need free positions to grow',
+      );
     }
     if (method.finalRemovingRate > method.removingRate) {
       const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;

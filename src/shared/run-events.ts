@@ -116,12 +116,10 @@ const finished = z.object({
 /** The trainer has checkpointed and ended because it was asked to; the run can be resumed. */
 const stopped = z.object({ type: z.literal('stopped'), step: count, epoch: count });
 
-const failed = z.object({
-  type: z.literal('failed'),
-  message: z.string(),
-  /** Set where the failure is a defect and not something the user gave. */
-  stack: z.string().optional(),
-});
+/** What went wrong; with a stack where it is a defect and not something the user gave. */
+const failure = z.object({ message: z.string(), stack: z.string().optional() });
+
+const failed = failure.extend({ type: z.literal('failed') });
 
 export const runEventSchema = z.discriminatedUnion('type', [
   started,
@@ -137,6 +135,26 @@ export const runEventSchema = z.discriminatedUnion('type', [
 export type RunEvent = z.output<typeof runEventSchema>;
 export type RunEventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
+/** Whether an engine works on this machine. */
+const engineReport = z.object({
+  name: z.string(),
+  works: z.boolean(),
+  /** Version and features, or why it does not work. */
+  detail: z.string(),
+});
+export type EngineReport = z.output<typeof engineReport>;
+
+/**
+ * What a trainer sends: an event with its number in the run (a resumed run goes on counting from its checkpoint), why it
+ * has not started at all, or the answer to `probe`.
+ */
+export const trainerMessageSchema = z.union([
+  z.strictObject({ sequence: count, event: runEventSchema }),
+  z.strictObject({ refused: failure }),
+  z.strictObject({ engines: z.array(engineReport) }),
+]);
+export type TrainerMessage = z.output<typeof trainerMessageSchema>;
+
 export const trainerCommandSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('train'),
@@ -148,6 +166,10 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
     corpora: z.string(),
     resume: z.boolean(),
   }),
+  /** Try every engine. */
+  z.object({ type: z.literal('probe') }),
+  /** Every event up to this number is where no crash can lose it. */
+  z.object({ type: z.literal('acknowledge'), sequence: count }),
   /** Write a checkpoint after the step at hand and end. */
   z.object({ type: z.literal('stop') }),
 ]);

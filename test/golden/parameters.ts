@@ -1,4 +1,11 @@
-import { DenseParameter, SparseParameter, type Gate, type Layout, type Parameter } from '../../src/worker/sparsity/parameter.js';
+import {
+  DenseParameter,
+  gather,
+  SparseParameter,
+  type Gate,
+  type Layout,
+  type Parameter,
+} from '../../src/worker/sparsity/parameter.js';
 import { Pattern } from '../../src/worker/sparsity/pattern.js';
 import type { Tensors } from './case.js';
 
@@ -22,7 +29,8 @@ export function parametersOf(tensors: Tensors, prefix: string, layout: Layout, m
     if (columns === undefined) return new DenseParameter(name, shape, ungated(rows), values);
     const pattern =
       maskPrefix === undefined ? Pattern.full(rows, columns) : patternOf(tensors.floats(maskPrefix + name), shape);
-    return new SparseParameter(name, [rows, columns], ungated(rows), values, pattern, layout);
+    const active = gather(values, pattern.positions());
+    return new SparseParameter(name, [rows, columns], ungated(rows), pattern, active, layout);
   });
 }
 

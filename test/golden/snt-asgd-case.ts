@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseRunConfig } from '../../src/shared/run-config.js';
 import { SntAsgd } from '../../src/worker/optimizers/snt-asgd.js';
-import { SparseParameter, type Layout, type Parameter } from '../../src/worker/sparsity/parameter.js';
+import { gather, SparseParameter, type Layout, type Parameter } from '../../src/worker/sparsity/parameter.js';
 import * as tf from '../../src/worker/tf.js';
 import { Comparison, type Kind } from './case.js';
 import { denseSlot, parametersOf, patternOf } from './parameters.js';
@@ -26,7 +26,9 @@ export const sntAsgdCase: Kind = {
       }
       if (step === 0) optimizer.beginAveraging(parameters);
       tf.tidy(() => {
-        const gradients = parameters.map((parameter) => stored(parameter, tensors.floats(`step.${step}.grad.${parameter.name}`)));
+        const gradients = parameters.map((parameter) =>
+          stored(parameter, tensors.floats(`step.${step}.grad.${parameter.name}`)),
+        );
         optimizer.step(parameters, gradients, 1);
       });
       for (const parameter of parameters) {
@@ -44,6 +46,6 @@ export const sntAsgdCase: Kind = {
 /** A dense gradient as the parameter stores its own. */
 function stored(parameter: Parameter, dense: Float32Array): tf.Tensor {
   const packed = parameter instanceof SparseParameter && parameter.layout === 'packed';
-  const numbers = packed ? Float32Array.from(parameter.pattern.positions(), (position) => dense[position]!) : dense;
+  const numbers = packed ? gather(dense, parameter.pattern.positions()) : dense;
   return tf.tensor(numbers, parameter.storedShape);
 }

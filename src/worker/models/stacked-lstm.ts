@@ -5,7 +5,14 @@ import { lstm, type LstmWeights } from '../ops/lstm.js';
 import { sparseLinear } from '../ops/sparse-linear.js';
 import type { Gate, Parameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
-import { dropoutSites, type Dropout, type LanguageModel, type ParameterSpec, type State, type Window } from './model.js';
+import {
+  dropoutSites,
+  type Dropout,
+  type LanguageModel,
+  type ParameterSpec,
+  type State,
+  type Window,
+} from './model.js';
 
 /**
  * The stacked LSTM language model.
@@ -109,6 +116,11 @@ export function stackedLstmParameters(model: RunConfig['model'], vocabulary: num
     }
   }
   if (!tied) specs.push(matrix('decoder.weight', vocabulary, hidden, 0.1));
-  specs.push({ name: 'decoder.bias', shape: [vocabulary], gates: [{ name: 'all', rows: vocabulary }], initialBound: 0 });
+  specs.push({
+    name: 'decoder.bias',
+    shape: [vocabulary],
+    gates: [{ name: 'all', rows: vocabulary }],
+    initialBound: 0,
+  });
   return specs;
 }

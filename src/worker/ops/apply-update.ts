@@ -85,7 +85,10 @@ const runAdam = defineKernel<WithMoments, Step & AdamRates>('SparrowApplyAdam', 
   const g = masked(decayed(values, gradient, step), step.parameter);
   const moment1 = inputs.moment1.mul(beta1).add(g.mul(1 - beta1));
   const moment2 = inputs.moment2.mul(beta2).add(g.square().mul(1 - beta2));
-  const root = moment2.sqrt().div(Math.sqrt(1 - beta2 ** step.step)).add(epsilon);
+  const root = moment2
+    .sqrt()
+    .div(Math.sqrt(1 - beta2 ** step.step))
+    .add(epsilon);
   const rate = learningRate / (1 - beta1 ** step.step);
   return [values.sub(moment1.div(root).mul(rate)), moment1, moment2];
 });

@@ -32,7 +32,9 @@ const run = defineOp<Inputs, Attributes>({
   },
   backward: ([dLoss], { y, values }, [, softmax], { weight, targets }) => {
     const [positions, words] = softmax!.shape as [number, number];
-    const dLogits = softmax!.sub(tf.oneHot(tf.tensor1d(targets, 'int32'), words)).mul(dLoss!.div(positions)) as tf.Tensor2D;
+    const dLogits = softmax!
+      .sub(tf.oneHot(tf.tensor1d(targets, 'int32'), words))
+      .mul(dLoss!.div(positions)) as tf.Tensor2D;
     return {
       y: tf.matMul(dLogits, toDense(values, weight)),
       values: toStored(tf.matMul(dLogits.transpose(), y as tf.Tensor2D), weight),

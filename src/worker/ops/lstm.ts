@@ -45,7 +45,9 @@ const run = defineOp<Inputs, Attributes>({
     const [batch, size] = inputs.hidden.shape as [number, number];
     const steps = inputs.x.shape[0]! / batch;
     const bias = inputs.inputBias.add(inputs.recurrentBias);
-    const fromInput = tf.matMul(inputs.x as tf.Tensor2D, toDense(inputs.inputValues, inputWeight).transpose()).add(bias);
+    const fromInput = tf
+      .matMul(inputs.x as tf.Tensor2D, toDense(inputs.inputValues, inputWeight).transpose())
+      .add(bias);
     const recurrent = toDense(inputs.recurrentValues, recurrentWeight).transpose();
 
     let hidden = inputs.hidden as tf.Tensor2D;

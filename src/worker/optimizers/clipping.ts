@@ -37,7 +37,13 @@ export function gradientNorm(
     const gradient = gradients[index]!;
     if (!(parameter instanceof SparseParameter)) sum += sumOfSquares(gradient);
     else if (kind === 'active') sum += squaredNormOfActive(parameter, gradient);
-    else sum += squaredNormOfAll(parameter, gradient, kind, () => new RandomWords(draw.seed, 'clipSketch', draw.step, index));
+    else
+      sum += squaredNormOfAll(
+        parameter,
+        gradient,
+        kind,
+        () => new RandomWords(draw.seed, 'clipSketch', draw.step, index),
+      );
   }
   return Math.sqrt(sum);
 }

@@ -64,11 +64,7 @@ export class SntAsgd implements Optimizer {
     }
   }
 
-  afterValidation(
-    parameters: readonly Parameter[],
-    loss: number,
-    epoch: number,
-  ): 'trigger' | 'configured' | undefined {
+  afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): 'trigger' | 'configured' | undefined {
     if (this.averaging) return undefined;
     const triggered = isTriggered(this.#history, loss, this.#nonmonotone);
     this.#history.push(loss);

@@ -20,7 +20,13 @@ export interface GrowthDraw {
 export function growRandomly(draw: GrowthDraw, size: number): GrowthRule {
   const words = wordsOf(draw, size);
   return (candidates, count) =>
-    pick(candidates, smallest(Uint32Array.from(candidates, (position) => words[position]!), count));
+    pick(
+      candidates,
+      smallest(
+        Uint32Array.from(candidates, (position) => words[position]!),
+        count,
+      ),
+    );
 }
 
 /** As the published code: each candidate grows with probability count / candidates, so that their number varies (G1). */

@@ -148,14 +148,14 @@ export class SparseParameter extends Slots {
 
   /**
    * @param shape [outputs, inputs]
-   * @param dense initial weights, row-major; those at inactive positions are dropped
+   * @param active values of the active weights, ascending by position
    */
   constructor(
     name: string,
     shape: readonly [number, number],
     gates: readonly Gate[],
-    dense: Float32Array,
     pattern: Pattern,
+    active: Float32Array,
     layout: Layout,
   ) {
     super(name);
@@ -163,7 +163,7 @@ export class SparseParameter extends Slots {
     this.gates = gates;
     this.layout = layout;
     this.#pattern = pattern;
-    this.load('values', gather(dense, pattern.positions()));
+    this.load('values', active);
   }
 
   get pattern(): Pattern {
@@ -230,7 +230,8 @@ export class SparseParameter extends Slots {
 
 export type Parameter = DenseParameter | SparseParameter;
 
-function gather(dense: Float32Array, positions: Int32Array): Float32Array {
+/** The numbers of a dense tensor at some positions. */
+export function gather(dense: Float32Array, positions: Int32Array): Float32Array {
   return Float32Array.from(positions, (position) => dense[position]!);
 }
 

@@ -1,0 +1,36 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import envPaths from 'env-paths';
+import { messageOf, UserError } from '../shared/errors.js';
+
+/**
+ * Where Sparrow keeps runs and corpora: the folder named by SPARROW_HOME, or the one the platform has for such things.
+ */
+export function dataFolder(): string {
+  const named = process.env['SPARROW_HOME'];
+  return named !== undefined && named !== '' ? named : envPaths('sparrow', { suffix: '' }).data;
+}
+
+export function runsFolder(): string {
+  return join(dataFolder(), 'runs');
+}
+
+export function corporaFolder(): string {
+  return join(dataFolder(), 'corpora');
+}
+
+/**
+ * Makes sure that the data folder is there, for its owner alone, and can be written.
+ * @throws UserError where it cannot
+ */
+export function prepareDataFolder(): void {
+  const folder = dataFolder();
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new UserError(
+      `cannot write to the data folder ${folder}: ${messageOf(error)}. Set SPARROW_HOME to another folder`,
+    );
+  }
+}

@@ -1,0 +1,125 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { codeOf, UserError } from '../shared/errors.js';
+import { parseRunConfig, type RunConfig } from '../shared/run-config.js';
+import { runEventSchema, type RunEvent } from '../shared/run-events.js';
+import { runsFolder } from './data-folder.js';
+
+/**
+ * A run on disk: a folder with its configuration and the log of its events, in which the trainer keeps checkpoints and
+ * masks. All that is known of a run outside its trainer goes through here, until a database takes over.
+ */
+const recordSchema = z.object({ sequence: z.int().min(0), time: z.string(), event: runEventSchema });
+
+const configFile = 'config.json';
+const logFile = 'events.jsonl';
+
+export class RunFolder {
+  readonly id: string;
+  readonly path: string;
+  readonly config: RunConfig;
+  #log: { sequence: number; start: number; event: RunEvent }[];
+  #end: number;
+
+  private constructor(id: string, config: RunConfig) {
+    this.id = id;
+    this.path = join(runsFolder(), id);
+    this.config = config;
+    this.#log = [];
+    this.#end = 0;
+  }
+
+  /** A new run. Its name decides its id: `quick-selfish-1`, `quick-selfish-2`, ... */
+  static create(config: RunConfig): RunFolder {
+    mkdirSync(runsFolder(), { recursive: true, mode: 0o700 });
+    const stem = slug(config.name) || config.method.kind;
+    for (let number = 1; ; number++) {
+      const run = new RunFolder(`${stem}-${number}`, config);
+      try {
+        mkdirSync(run.path); // taken by whoever makes it, should two start at once
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') continue;
+        throw error;
+      }
+      writeFileSync(join(run.path, configFile), `${JSON.stringify(config, undefined, 2)}\n`);
+      return run;
+    }
+  }
+
+  /** @throws UserError where there is no such run, or it cannot be read */
+  static open(id: string): RunFolder {
+    const path = join(runsFolder(), id);
+    if (!/^[\w.-]+$/.test(id) || !existsSync(join(path, configFile))) {
+      throw new UserError(`${id}: there is no such run in ${runsFolder()}`);
+    }
+    let config: unknown;
+    try {
+      config = JSON.parse(readFileSync(join(path, configFile), 'utf8'));
+    } catch {
+      throw new UserError(`${join(path, configFile)} is damaged: the run cannot be resumed`);
+    }
+    const run = new RunFolder(id, parseRunConfig(config));
+    run.#readLog();
+    return run;
+  }
+
+  /** What happened, in order. */
+  get events(): RunEvent[] {
+    return this.#log.map(({ event }) => event);
+  }
+
+  /**
+   * Adds an event. A resumed run goes on counting from its checkpoint: what it had told after that is no longer true and
+   * makes room.
+   */
+  append(sequence: number, event: RunEvent): void {
+    const stale = this.#log.findIndex((record) => record.sequence >= sequence);
+    if (stale >= 0) {
+      this.#end = this.#log[stale]!.start;
+      this.#log.length = stale;
+      truncateSync(join(this.path, logFile), this.#end);
+    }
+    const line = `${JSON.stringify({ sequence, time: new Date().toISOString(), event })}\n`;
+    appendFileSync(join(this.path, logFile), line);
+    this.#log.push({ sequence, start: this.#end, event });
+    this.#end += Buffer.byteLength(line);
+  }
+
+  /** Deletes a run that never began. */
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+
+  #readLog(): void {
+    const path = join(this.path, logFile);
+    if (!existsSync(path)) return;
+    const content = readFileSync(path, 'utf8');
+    for (const line of content.split('\n').slice(0, -1)) {
+      const result = recordSchema.safeParse(parseJson(line));
+      if (!result.success)
+        throw new UserError(`${path} is damaged at byte ${this.#end}: cut it off there to resume the run`);
+      this.#log.push({ sequence: result.data.sequence, start: this.#end, event: result.data.event });
+      this.#end += Buffer.byteLength(line) + 1;
+    }
+    // A line without its end was being written when the machine stopped.
+    truncateSync(path, this.#end);
+  }
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Letters, digits and hyphens of a name. */
+function slug(name: string): string {
+  return name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 60);
+}

@@ -1,0 +1,61 @@
+import { Command, CommanderError } from 'commander';
+import { messageOf, UserError } from '../../../shared/errors.js';
+import packageJson from '../../../../package.json';
+import { dataCommand } from './data.js';
+import { doctorCommand } from './doctor.js';
+import { presetsCommand } from './presets.js';
+import { resumeCommand, trainCommand } from './train.js';
+
+/**
+ * The command line. Exit status 0 only when the work was done; 1 when it was not, with one line on standard error that says
+ * why and what to do; 2 when the command was not understood; 130 and 143 when it was interrupted.
+ */
+const program = new Command('sparrow')
+  .description('Trains sparse recurrent language models on this machine.')
+  .version(packageJson.version)
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(`sparrow: ${oneLine(text)}\n`) });
+for (const command of [trainCommand(), resumeCommand(), presetsCommand(), dataCommand(), doctorCommand()]) {
+  program.addCommand(inheritSettings(command));
+}
+
+/** Subcommands made apart do not take these from the program by themselves. */
+function inheritSettings(command: Command): Command {
+  command.copyInheritedSettings(program);
+  for (const inner of command.commands) inheritSettings(inner);
+  return command;
+}
+
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ');
+}
+
+/** Whoever reads our output may stop reading (`| head`): then there is nobody to work for. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.kill(process.pid, 'SIGTERM');
+  else throw error;
+});
+// Started by the `sparrow` script, this process has a channel to it, which closes if the script is killed.
+process.channel?.unref();
+process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitStatusOf(error);
+}
+// Nothing may keep a command alive that has done its work, such as a progress bar's timer.
+process.exit();
+
+function exitStatusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof UserError) process.stderr.write(`sparrow: ${error.message}\n`);
+  else
+    process.stderr.write(
+      `sparrow: this is a defect of Sparrow: ${error instanceof Error ? error.stack : messageOf(error)}\n`,
+    );
+  return 1;
+}

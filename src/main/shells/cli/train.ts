@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError } from 'commander';
+import { assertNever, messageOf, UserError } from '../../../shared/errors.js';
+import { presetNamed } from '../../../shared/presets.js';
+import { applySettings, parseRunConfig, type PartialRunConfig, type RunConfig } from '../../../shared/run-config.js';
+import { corporaFolder, prepareDataFolder } from '../../data-folder.js';
+import { RunFolder } from '../../run-folder.js';
+import { Trainer, type TrainerEnd } from '../../trainers/trainer.js';
+import { barProgress, jsonProgress, lineProgress, type Progress } from './progress.js';
+import { summary } from './summary.js';
+
+interface TrainOptions {
+  readonly preset?: string;
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly name?: string;
+  readonly json?: true;
+}
+
+/** `sparrow train [--preset NAME | --config FILE] [--set FIELD=VALUE]... [--name NAME] [--json]` */
+export function trainCommand(): Command {
+  return new Command('train')
+    .description('Train a run to its test perplexity.')
+    .option('--preset <name>', 'begin with a preset (see "sparrow presets")')
+    .option('--config <file>', 'begin with a configuration in a JSON file')
+    .option('--set <field=value>', 'set a field, for example method.density=0.2; may be repeated', append, [])
+    .option('--name <name>', 'what to call the run')
+    .option('--json', 'events as JSON lines')
+    .action(async (options: TrainOptions) => {
+      const config = configOf(options);
+      prepareDataFolder();
+      await follow(RunFolder.create(config), config, false, options.json === true);
+    });
+}
+
+/** `sparrow resume ID [--threads N] [--json]` */
+export function resumeCommand(): Command {
+  return new Command('resume')
+    .description('Go on with a run that was stopped or interrupted, from its last checkpoint.')
+    .argument('<id>', 'the run')
+    .option('--threads <n>', 'most threads to use from now on', threads)
+    .option('--json', 'events as JSON lines')
+    .action(async (id: string, options: { threads?: number; json?: true }) => {
+      const run = RunFolder.open(id);
+      if (run.events.at(-1)?.type === 'finished') throw new UserError(`${id} is finished: there is nothing to resume`);
+      const device = { ...run.config.device, threads: options.threads ?? run.config.device.threads };
+      await follow(run, { ...run.config, device }, true, options.json === true);
+    });
+}
+
+function configOf({ preset, config, set, name }: TrainOptions): RunConfig {
+  if (preset !== undefined && config !== undefined) {
+    throw new UserError('--preset and --config exclude each other: put the fields you want changed into --set');
+  }
+  let chosen: PartialRunConfig = {};
+  if (preset !== undefined) chosen = presetNamed(preset).config;
+  if (config !== undefined) chosen = readConfig(config);
+  const settings = name === undefined ? set : [...set, `name=${name}`];
+  return parseRunConfig(applySettings(chosen, settings));
+}
+
+function readConfig(file: string): PartialRunConfig {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new UserError(`cannot read the configuration ${file}: ${messageOf(error)}`);
+  }
+  parseRunConfig(content); // so that an error in the file is told before one in --set
+  return content as PartialRunConfig;
+}
+
+/** Runs a trainer to its end, shows how it goes, and leaves the exit status behind. */
+async function follow(run: RunFolder, config: RunConfig, resume: boolean, json: boolean): Promise<void> {
+  const progress = progressFor(run, json);
+  const command = { config, folder: run.path, corpora: corporaFolder(), resume };
+  const trainer = new Trainer(command, (sequence, event) => {
+    run.append(sequence, event);
+    progress.show(event);
+  });
+  const signal = stopOnSignals(trainer, json);
+  const end = await trainer.end;
+  progress.stop();
+  conclude(run, end, json, signal());
+}
+
+function progressFor(run: RunFolder, json: boolean): Progress {
+  if (json) return jsonProgress(run.id);
+  return process.stderr.isTTY ? barProgress(run.id) : lineProgress(run.id);
+}
+
+/** What is left to say and the exit status. */
+function conclude(run: RunFolder, end: TrainerEnd, json: boolean, signal: NodeJS.Signals | undefined): void {
+  const resume = `go on with "sparrow resume ${run.id}"`;
+  switch (end.kind) {
+    case 'finished':
+      if (!json) process.stdout.write(summary(run.id, run.events));
+      return;
+    case 'stopped':
+      process.stderr.write(`sparrow: ${run.id} is stopped and checkpointed: ${resume}\n`);
+      process.exitCode = signal === 'SIGINT' ? 130 : 143;
+      return;
+    case 'refused':
+      if (run.events.length === 0) run.remove();
+      throw errorOf(end);
+    case 'failed':
+      throw errorOf(end);
+    case 'interrupted': {
+      const hasCheckpoint = run.events.some(({ type }) => type === 'checkpoint');
+      throw new UserError(`${run.id} was interrupted: ${end.reason}. ${hasCheckpoint ? resume : 'Start it anew'}`);
+    }
+    default:
+      assertNever(end);
+  }
+}
+
+function errorOf({ message, stack }: { message: string; stack?: string | undefined }): Error {
+  if (stack === undefined || stack === '') return new UserError(message);
+  const error = new Error(message);
+  error.stack = stack;
+  return error;
+}
+
+/**
+ * Ctrl+C and its kin checkpoint and stop; once more ends at once.
+ * @returns a function that tells which signal came
+ */
+function stopOnSignals(trainer: Trainer, json: boolean): () => NodeJS.Signals | undefined {
+  let first: { signal: NodeJS.Signals; at: number } | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    const now = performance.now();
+    if (first === undefined) {
+      first = { signal, at: now };
+      if (!json) process.stderr.write('\nsparrow: stopping at the next step and writing a checkpoint\n');
+      trainer.stop();
+    } else if (now - first.at > 500) {
+      trainer.kill(); // the same key press can arrive twice, from the terminal and from the script that started us
+    }
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  return () => first?.signal;
+}
+
+function append(setting: string, settings: readonly string[]): string[] {
+  return [...settings, setting];
+}
+
+function threads(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && value <= 1024) return value;
+  throw new InvalidArgumentError('It must be a whole number from 0 to 1024.');
+}

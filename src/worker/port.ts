@@ -1,0 +1,51 @@
+/** The channel to the process that started this one. */
+export interface Port {
+  /** Resolves when the message is on its way, so that this process may end. */
+  send(message: unknown): Promise<void>;
+}
+
+/** What Electron gives a utility process instead of `process.send`. */
+interface ParentPort {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (message: { data: unknown }) => void): void;
+}
+
+/**
+ * Opens the channel to the parent. A process without its parent has nobody to work for and no one to stop it, so it ends
+ * when the channel closes.
+ *
+ * @param receive takes each message; what it throws ends the process
+ */
+export function openPort(receive: (message: unknown, port: Port) => void): Port {
+  const parentPort = (process as { parentPort?: ParentPort }).parentPort;
+  if (parentPort !== undefined) {
+    const port: Port = {
+      send: (message) => {
+        parentPort.postMessage(message);
+        return Promise.resolve();
+      },
+    };
+    parentPort.on('message', ({ data }) => {
+      receive(data, port);
+    });
+    return port;
+  }
+  if (process.send === undefined) {
+    process.stderr.write('this is a part of Sparrow that other parts start: run "sparrow" instead\n');
+    process.exit(2);
+  }
+  const port: Port = {
+    send: (message) =>
+      new Promise((resolve) => {
+        // The channel may close at any moment; the end of the process follows from that, not from this error.
+        process.send?.(message, undefined, undefined, () => {
+          resolve();
+        });
+      }),
+  };
+  process.on('message', (message) => {
+    receive(message, port);
+  });
+  process.on('disconnect', () => process.exit(1));
+  return port;
+}

@@ -1,0 +1,270 @@
+import { join } from 'node:path';
+import { UserError } from '../shared/errors.js';
+import type { RunConfig } from '../shared/run-config.js';
+import type { RunEventOf } from '../shared/run-events.js';
+import { streamsOf, type Streams } from './corpus/batches.js';
+import { builtInCorpus } from './corpus/built-in-language.js';
+import type { Corpus } from './corpus/corpus.js';
+import { loadCorpus } from './corpus/library.js';
+import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
+import { endOfSentence } from './corpus/tokenise.js';
+import { startEngine, type Engine } from './engines/engine.js';
+import { createModel, initialParameters, matricesOf, matrixShape, parameterSpecs } from './models/build.js';
+import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
+import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
+import { initialPatterns } from './sparsity/initial-topology.js';
+import { methods, type Method } from './sparsity/methods.js';
+import { DenseParameter, slots, SparseParameter, type Layout, type Parameter } from './sparsity/parameter.js';
+import { Pattern } from './sparsity/pattern.js';
+import { Checkpoints, type Checkpoint, type Progress, type Tensors } from './storage/checkpoint.js';
+import { MaskLog } from './storage/masks.js';
+import type { StoredTensor } from './storage/safetensors.js';
+import * as tf from './tf.js';
+
+/** A run in memory: all that the training loop works on. */
+export interface Run {
+  readonly config: RunConfig;
+  readonly engine: Engine;
+  readonly layout: Layout;
+  readonly corpus: Corpus;
+  /** What simple models and, where the language is known, a perfect one reach on the texts. */
+  readonly reference: RunEventOf<'started'>['corpus']['reference'];
+  readonly streams: { readonly train: Streams; readonly valid: Streams; readonly test: Streams };
+  readonly model: LanguageModel;
+  readonly method: Method;
+  readonly optimizer: Optimizer;
+  readonly checkpoints: Checkpoints;
+  /** Of a run that has masks. */
+  readonly masks: MaskLog | undefined;
+  /** Active weights that each sparse layer is to have after every update, by name. */
+  readonly budgets: Readonly<Record<string, number>>;
+  readonly progress: Progress;
+  /** Hidden state at the start of the next window. */
+  state: State;
+  /** Number of the next event. */
+  sequence: number;
+  readonly resumedFrom: number | null;
+}
+
+const nothingDone = (): Progress => ({
+  epoch: 0,
+  window: 0,
+  step: 0,
+  updates: 0,
+  epochLoss: { sum: 0, words: 0 },
+  report: { loss: 0, gradientNorm: 0, steps: 0 },
+  best: null,
+  trainingMs: 0,
+});
+
+/**
+ * Makes a run ready to train: new, or from its last checkpoint.
+ * @throws UserError where corpus, model and machine do not fit each other, or a checkpoint cannot be read
+ */
+export async function openRun(
+  config: RunConfig,
+  folders: { readonly run: string; readonly corpora: string },
+  resume: boolean,
+): Promise<Run> {
+  const corpus =
+    config.corpus.name === 'built-in' ? builtInCorpus(config.corpus) : loadCorpus(folders.corpora, config.corpus.name);
+  const streams = streamsOfCorpus(corpus, config.training);
+  const engine = await startEngine(config.device.engine);
+  const layout = config.device.layout === 'auto' ? engine.preferredLayout : config.device.layout;
+  const specs = parameterSpecs(config.model, corpus.words.length);
+  const method = methods[config.method.kind];
+
+  const checkpoints = new Checkpoints(folders.run);
+  const checkpoint = resume ? checkpoints.last() : undefined;
+  const parameters =
+    checkpoint === undefined
+      ? initialParameters(specs, initialMasks(specs, method, config), layout, config.seed)
+      : restoredParameters(specs, method, checkpoint.tensors, layout);
+  const optimizer = createOptimizer(config.optimizer, parameters);
+  if (checkpoint !== undefined) {
+    optimizer.restore(checkpoint.optimizer);
+    restoreSlots(parameters, checkpoint.tensors);
+  }
+  const model = createModel(config.model, parameters);
+  const sparse = parameters.filter((parameter) => parameter instanceof SparseParameter);
+  return {
+    ...{ config, engine, layout, corpus, streams, model, method, optimizer, checkpoints },
+    reference: { valid: referencePerplexities(corpus, 'valid'), test: referencePerplexities(corpus, 'test') },
+    masks: method.sparse ? openMasks(join(folders.run, 'masks.bin'), sparse, checkpoint) : undefined,
+    budgets: checkpoint?.budgets ?? Object.fromEntries(sparse.map(({ name, activeCount }) => [name, activeCount])),
+    progress: checkpoint?.progress ?? nothingDone(),
+    state: checkpoint === undefined ? model.initialState(config.training.batch) : restoredState(checkpoint.tensors),
+    sequence: checkpoint?.sequence ?? 0,
+    resumedFrom: checkpoint?.progress.step ?? null,
+  };
+}
+
+/** Everything a resumed run needs, as it is now. */
+export function checkpointOf(run: Run): Checkpoint {
+  const tensors = new Map<string, StoredTensor>();
+  for (const parameter of run.model.parameters) {
+    if (parameter instanceof SparseParameter) {
+      const bits = parameter.pattern.toBits();
+      tensors.set(`pattern.${parameter.name}`, { shape: [bits.length], data: bits });
+    }
+    for (const slot of slots) {
+      if (!parameter.has(slot)) continue;
+      const data = parameter.read(slot);
+      tensors.set(`${slot}.${parameter.name}`, { shape: [data.length], data });
+    }
+  }
+  run.state.forEach((tensor, i) => {
+    tensors.set(`state.${i}`, { shape: tensor.shape, data: tensor.dataSync<'float32'>() });
+  });
+  return {
+    sequence: run.sequence + 1, // the event that tells of this checkpoint comes before
+    progress: run.progress,
+    optimizer: run.optimizer.state(),
+    budgets: run.budgets,
+    maskBytes: run.masks?.length ?? 0,
+    tensors,
+  };
+}
+
+/** The weights that are evaluated now: what is kept of the best epoch. */
+export function weightsOf(parameters: readonly Parameter[]): Tensors {
+  const tensors = new Map<string, StoredTensor>();
+  for (const parameter of parameters) {
+    const data = parameter.read('values');
+    tensors.set(`values.${parameter.name}`, { shape: [data.length], data });
+    if (!(parameter instanceof SparseParameter)) continue;
+    const bits = parameter.pattern.toBits();
+    tensors.set(`pattern.${parameter.name}`, { shape: [bits.length], data: bits });
+  }
+  return tensors;
+}
+
+/** Puts weights kept by `weightsOf` in place of the present ones, for good. */
+export function adoptWeights(parameters: readonly Parameter[], weights: Tensors): void {
+  for (const parameter of parameters) {
+    if (parameter instanceof SparseParameter)
+      parameter.changePattern(patternFrom(weights, parameter.name, parameter.shape), {});
+    parameter.load('values', floats(weights, `values.${parameter.name}`));
+  }
+}
+
+/** What a run is, as its `started` event says it. */
+export function describeRun(run: Run): RunEventOf<'started'> {
+  const { config, engine, layout, corpus, reference, streams, model, resumedFrom } = run;
+  const { parameters } = model;
+  const { name, version, threads, features } = engine;
+  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+  return {
+    type: 'started',
+    engine: { name, version, threads, features: [...features] },
+    layout,
+    corpus: {
+      name: corpus.name,
+      vocabulary: corpus.words.length,
+      tokens: { train: corpus.ids.train.length, valid: corpus.ids.valid.length, test: corpus.ids.test.length },
+      reference,
+    },
+    parameters: {
+      total: sum(parameters.map(({ shape }) => shape.reduce((product, length) => product * length, 1))),
+      active: sum(parameters.map(({ activeCount }) => activeCount)),
+    },
+    layers: parameters
+      .filter(({ shape }) => shape.length === 2)
+      .map(({ name: layer, shape, activeCount, gates }) => ({
+        name: layer,
+        shape: [shape[0]!, shape[1]!],
+        active: activeCount,
+        gates: gates.map((gate) => ({ ...gate })),
+      })),
+    stepsPerEpoch: streams.train.windows(config.training.bptt).length,
+    epochs: config.training.epochs,
+    resumedFrom,
+  };
+}
+
+function streamsOfCorpus({ name, ids }: Corpus, training: RunConfig['training']): Run['streams'] {
+  const { batch, evaluationBatch, bptt } = training;
+  return {
+    train: streamsOf(`the training text of ${name}`, ids.train, batch, bptt),
+    valid: streamsOf(`the validation text of ${name}`, ids.valid, evaluationBatch, bptt),
+    test: streamsOf(`the test text of ${name}`, ids.test, evaluationBatch, bptt),
+  };
+}
+
+function referencePerplexities(corpus: Corpus, split: 'valid' | 'test') {
+  const { ids, words, bestPossible } = corpus;
+  return {
+    unigram: unigramPerplexity(ids.train, ids[split], words.length),
+    bigram: bigramPerplexity(ids.train, ids[split], words.length, words.indexOf(endOfSentence)),
+    ...(bestPossible === undefined ? {} : { bestPossible: bestPossible[split] }),
+  };
+}
+
+function initialMasks(specs: readonly ParameterSpec[], method: Method, config: RunConfig): Map<string, Pattern> {
+  if (!method.sparse) return new Map();
+  const matrices = matricesOf(specs);
+  const patterns = initialPatterns(matrices, config.method, config.seed);
+  return new Map(matrices.map(({ name }, i) => [name, patterns[i]!]));
+}
+
+function restoredParameters(
+  specs: readonly ParameterSpec[],
+  method: Method,
+  tensors: Tensors,
+  layout: Layout,
+): Parameter[] {
+  return specs.map((spec) => {
+    const values = floats(tensors, `values.${spec.name}`);
+    if (!method.sparse || !isSparsifiable(spec)) return new DenseParameter(spec.name, spec.shape, spec.gates, values);
+    const shape = matrixShape(spec);
+    return new SparseParameter(spec.name, shape, spec.gates, patternFrom(tensors, spec.name, shape), values, layout);
+  });
+}
+
+function restoreSlots(parameters: readonly Parameter[], tensors: Tensors): void {
+  for (const parameter of parameters) {
+    for (const slot of slots) {
+      const name = `${slot}.${parameter.name}`;
+      if (tensors.has(name)) parameter.load(slot, floats(tensors, name));
+    }
+  }
+}
+
+function restoredState(tensors: Tensors): State {
+  const state: tf.Tensor2D[] = [];
+  for (let i = 0; tensors.has(`state.${i}`); i++) {
+    const { shape } = tensors.get(`state.${i}`)!;
+    state.push(tf.tensor2d(floats(tensors, `state.${i}`), [shape[0]!, shape[1]!]));
+  }
+  return state;
+}
+
+function openMasks(path: string, sparse: readonly SparseParameter[], checkpoint: Checkpoint | undefined): MaskLog {
+  const patterns = sparse.map(({ pattern }) => pattern);
+  if (checkpoint !== undefined) return MaskLog.reopen(path, checkpoint.maskBytes, patterns);
+  return MaskLog.create(
+    path,
+    sparse.map(({ name }) => name),
+    patterns,
+  );
+}
+
+function patternFrom(tensors: Tensors, name: string, [rows, columns]: readonly [number, number]): Pattern {
+  const bits = tensors.get(`pattern.${name}`)?.data;
+  if (bits instanceof Uint8Array && bits.length === Math.ceil((rows * columns) / 8)) {
+    return Pattern.fromBits(rows, columns, bits);
+  }
+  throw doesNotFit(name);
+}
+
+function floats(tensors: Tensors, name: string): Float32Array {
+  const data = tensors.get(name)?.data;
+  if (data instanceof Float32Array) return data;
+  throw doesNotFit(name);
+}
+
+function doesNotFit(name: string): UserError {
+  return new UserError(
+    `the checkpoint has no ${name} that fits this run: was its configuration changed? Start a new run`,
+  );
+}

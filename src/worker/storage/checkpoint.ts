@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { messageOf, UserError } from '../../shared/errors.js';
+import { writeFileAtomic } from './atomic-file.js';
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from './safetensors.js';
+
+/**
+ * Checkpoints of a run: tensors in a safetensors file, everything else in a JSON file beside it. The JSON file takes its
+ * name last and names the others with their checksums, so a checkpoint is there when its JSON file is, and whole.
+ */
+const fileReference = z.object({ file: z.string(), bytes: z.int(), sha256: z.string() });
+type FileReference = z.output<typeof fileReference>;
+
+const progressSchema = z.object({
+  /** Epochs completed. */
+  epoch: z.int(),
+  /** Windows of the epoch at hand that are done. */
+  window: z.int(),
+  /** Optimiser steps done. */
+  step: z.int(),
+  /** Topology updates done. */
+  updates: z.int(),
+  /** Training loss of the epoch at hand: sum over words, and their number. */
+  epochLoss: z.object({ sum: z.number(), words: z.int() }),
+  /** Steps since the last report: sums of their loss and gradient norm, and their number. */
+  report: z.object({ loss: z.number(), gradientNorm: z.number(), steps: z.int() }),
+  best: z.object({ epoch: z.int(), loss: z.number() }).nullable(),
+  /** Time spent training and evaluating, over all attempts. */
+  trainingMs: z.number(),
+});
+/** Where a run is: all that the training loop changes and that is neither a tensor nor the optimiser's. */
+export type Progress = z.output<typeof progressSchema>;
+
+const stateSchema = z.object({
+  format: z.literal(1),
+  /** Number of the next event. */
+  sequence: z.int(),
+  progress: progressSchema,
+  optimizer: z.unknown(),
+  /** Active weights of each sparse layer at the first update: what every later one restores. */
+  budgets: z.record(z.string(), z.int()),
+  /** Length of the run's masks.bin. */
+  maskBytes: z.int(),
+  tensors: fileReference,
+  /** Weights of the best epoch, as they were evaluated. */
+  best: fileReference.nullable(),
+});
+type CheckpointState = z.output<typeof stateSchema>;
+
+export type Tensors = ReadonlyMap<string, StoredTensor>;
+
+/** What a checkpoint holds, with the tensors read. */
+export interface Checkpoint extends Omit<CheckpointState, 'format' | 'tensors' | 'best'> {
+  readonly tensors: Tensors;
+}
+
+const kept = 2; // should the last one turn out damaged on disk, the one before is still there
+
+export class Checkpoints {
+  readonly #folder: string;
+  #best: FileReference | null = null;
+
+  /** @param folder of the run */
+  constructor(folder: string) {
+    this.#folder = join(folder, 'checkpoints');
+    mkdirSync(this.#folder, { recursive: true });
+  }
+
+  /** Saves the weights of the best epoch so far. They count once the next checkpoint names them. */
+  saveBest(epoch: number, tensors: Tensors): void {
+    this.#best = this.#write(`best-${epoch}.safetensors`, tensors);
+  }
+
+  /** @throws UserError where they cannot be read */
+  readBest(): Tensors {
+    if (this.#best === null) throw new Error('no epoch has been evaluated');
+    return this.#read(this.#best);
+  }
+
+  /** Writes a checkpoint; it is on disk when this returns. */
+  save(checkpoint: Checkpoint): FileReference {
+    const name = `step-${String(checkpoint.progress.step).padStart(9, '0')}-${checkpoint.sequence}`;
+    const tensors = this.#write(`${name}.safetensors`, checkpoint.tensors);
+    const state: CheckpointState = { ...checkpoint, format: 1, tensors, best: this.#best };
+    const json = `${JSON.stringify(state, undefined, 2)}\n`;
+    writeOrExplain(join(this.#folder, `${name}.json`), Buffer.from(json));
+    this.#collect();
+    return { ...tensors, file: `checkpoints/${name}.json`, bytes: tensors.bytes + json.length };
+  }
+
+  /**
+   * The last checkpoint, or undefined where there is none yet.
+   * @throws UserError where it is damaged
+   */
+  last(): Checkpoint | undefined {
+    const last = this.#states().at(-1);
+    if (last === undefined) return undefined;
+    this.#best = last.best;
+    return { ...last, tensors: this.#read(last.tensors) };
+  }
+
+  /** All checkpoints, oldest first. */
+  #states(): CheckpointState[] {
+    const states = readdirSync(this.#folder)
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => readState(join(this.#folder, name)));
+    return states.sort((a, b) => a.sequence - b.sequence);
+  }
+
+  #write(file: string, tensors: Tensors): FileReference {
+    const bytes = encodeSafetensors(tensors);
+    writeOrExplain(join(this.#folder, file), bytes);
+    return { file, bytes: bytes.length, sha256: sha256(bytes) };
+  }
+
+  #read({ file, bytes, sha256: expected }: FileReference): Tensors {
+    const path = join(this.#folder, file);
+    const content = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+    if (content.length !== bytes || sha256(content) !== expected) throw damaged(path);
+    return decodeSafetensors(content, path);
+  }
+
+  /** Deletes what no checkpoint that is kept needs. */
+  #collect(): void {
+    const states = this.#states().slice(-kept);
+    const needed = new Set(
+      states.flatMap(({ tensors, best }) => [tensors.file, ...(best === null ? [] : [best.file])]),
+    );
+    for (const { tensors } of states) needed.add(tensors.file.replace(/safetensors$/, 'json'));
+    for (const name of readdirSync(this.#folder)) {
+      if (!needed.has(name)) rmSync(join(this.#folder, name), { force: true });
+    }
+  }
+}
+
+function writeOrExplain(path: string, bytes: Uint8Array): void {
+  try {
+    writeFileAtomic(path, bytes);
+  } catch (error) {
+    throw new UserError(`cannot write ${path}: ${messageOf(error)}. Make room, then resume the run`);
+  }
+}
+
+function readState(path: string): CheckpointState {
+  try {
+    return stateSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    throw damaged(path);
+  }
+}
+
+function damaged(path: string): UserError {
+  return new UserError(`${path} is damaged: delete the .json file of that checkpoint to resume from the one before`);
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

@@ -1,0 +1,95 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseRunConfig } from '../shared/run-config.js';
+import { trainerCommandSchema, type RunEvent, type TrainerCommand, type TrainerMessage } from '../shared/run-events.js';
+import { tryEngines } from './engines/self-test.js';
+import { explain } from './explain.js';
+import { openPort } from './port.js';
+import { openRun } from './run.js';
+import { ProcessLock } from './storage/process-lock.js';
+import { train, type Observer } from './trainer.js';
+
+/**
+ * The trainer process: takes one run from its configuration to its test perplexity, tells its parent about it, and ends.
+ */
+class Connection implements Observer {
+  #sent = -1;
+  #acknowledged = -1;
+  #stopRequested = false;
+  #waiting: (() => void) | undefined;
+
+  emit(sequence: number, event: RunEvent): void {
+    this.#sent = sequence;
+    void port.send({ sequence, event } satisfies TrainerMessage);
+  }
+
+  settled(): Promise<void> {
+    if (this.#acknowledged >= this.#sent) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+
+  stopRequested(): boolean {
+    return this.#stopRequested;
+  }
+
+  stop(): void {
+    this.#stopRequested = true;
+  }
+
+  acknowledge(sequence: number): void {
+    this.#acknowledged = sequence;
+    if (this.#acknowledged < this.#sent) return;
+    this.#waiting?.();
+    this.#waiting = undefined;
+  }
+}
+
+const connection = new Connection();
+
+const port = openPort((message) => {
+  const command = trainerCommandSchema.parse(message);
+  switch (command.type) {
+    case 'train':
+      void run(command);
+      break;
+    case 'probe':
+      void tryEngines().then(async (engines) => {
+        await port.send({ engines } satisfies TrainerMessage);
+        process.exit(0);
+      });
+      break;
+    case 'acknowledge':
+      connection.acknowledge(command.sequence);
+      break;
+    case 'stop':
+      connection.stop();
+      break;
+  }
+});
+
+async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, { type: 'train' }>): Promise<void> {
+  try {
+    mkdirSync(folder, { recursive: true });
+    const lock = new ProcessLock(join(folder, 'trainer.lock'), `run ${folder}`);
+    try {
+      const opened = await openRun(parseRunConfig(config), { run: folder, corpora }, resume);
+      await train(opened, connection).catch((error: unknown) => {
+        connection.emit(opened.sequence, { type: 'failed', ...explain(error) });
+      });
+      await connection.settled();
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    await port.send({ refused: explain(error) } satisfies TrainerMessage);
+  }
+  process.exit(0);
+}
+
+// Ctrl+C in a terminal reaches every process of the group; it is the parent that says what becomes of the run.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => {
+  connection.stop();
+});

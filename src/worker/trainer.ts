@@ -1,0 +1,267 @@
+import { setImmediate } from 'node:timers/promises';
+import { UserError } from '../shared/errors.js';
+import type { RunEvent } from '../shared/run-events.js';
+import { evaluate } from './evaluate.js';
+import { lossAndGradients } from './models/gradients.js';
+import type { Dropout } from './models/model.js';
+import { dropoutMask } from './ops/dropout-mask.js';
+import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
+import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
+import { SparseParameter } from './sparsity/parameter.js';
+import { removingRate } from './sparsity/schedule.js';
+import { summarise, updateTopology, type LayerChange } from './sparsity/topology.js';
+import * as tf from './tf.js';
+
+/** The world outside the loop. */
+export interface Observer {
+  /** Takes an event with its number in the run. */
+  emit(sequence: number, event: RunEvent): void;
+  /** Resolves once every event so far is where no crash can lose it; a checkpoint is written only then. */
+  settled(): Promise<void>;
+  /** Whether to checkpoint and end. */
+  stopRequested(): boolean;
+}
+
+/**
+ * Trains a run to its test perplexity: the procedure of Selfish-RNN (S. Liu et al., ICML 2021; algorithm page 4.5), of
+ * which training with fixed masks or none is a special case.
+ *
+ * @returns whether it came to its end, or was stopped
+ * @throws UserError where training diverges or a checkpoint cannot be written
+ */
+export async function train(run: Run, observer: Observer): Promise<'finished' | 'stopped'> {
+  const { config, streams, model, optimizer, progress } = run;
+  const { epochs, bptt } = config.training;
+  const windows = streams.train.windows(bptt);
+  const emit = (event: RunEvent) => {
+    observer.emit(run.sequence++, event);
+  };
+  const proceed = async () => {
+    await setImmediate(); // messages come in between two steps
+    return !observer.stopRequested();
+  };
+  const stop = async (): Promise<'stopped'> => {
+    await saveCheckpoint(run, observer, emit);
+    emit({ type: 'stopped', step: progress.step, epoch: progress.epoch });
+    return 'stopped';
+  };
+
+  emit(describeRun(run));
+  if (run.resumedFrom === null) emitInitialTopology(run, emit);
+  const clock = new Clock(progress);
+  while (progress.epoch < epochs) {
+    while (progress.window < windows.length) {
+      const { start, length } = windows[progress.window]!;
+      trainOnWindow(run, start, length);
+      progress.window += 1;
+      clock.tick(length * streams.train.batch);
+      if (progress.report.steps === config.training.reportEvery) report(run, clock, emit);
+      if (!(await proceed())) return stop();
+    }
+
+    if (optimizer.averaging) exchangeAverages(run);
+    const loss = await evaluate(model, streams.valid, bptt, proceed);
+    if (loss !== undefined) judge(run, loss, emit);
+    if (optimizer.averaging) exchangeAverages(run);
+    clock.tick(0);
+    if (loss === undefined) return stop();
+
+    const epoch = progress.epoch + 1;
+    const cause = optimizer.afterValidation(model.parameters, loss, epoch);
+    if (cause !== undefined) emit({ type: 'averaging', step: progress.step, epoch, cause });
+    if (cause === undefined || config.method.updateOnTrigger) updateMasks(run, emit);
+
+    Object.assign(progress, { epoch, window: 0, epochLoss: { sum: 0, words: 0 } });
+    tf.dispose([...run.state]);
+    run.state = model.initialState(config.training.batch);
+    await saveCheckpoint(run, observer, emit);
+    if (!(await proceed())) return stop();
+  }
+
+  adoptWeights(model.parameters, run.checkpoints.readBest());
+  const testLoss = await evaluate(model, streams.test, bptt, proceed);
+  if (testLoss === undefined) {
+    emit({ type: 'stopped', step: progress.step, epoch: progress.epoch }); // the checkpoint of the last epoch stands
+    return 'stopped';
+  }
+  clock.tick(0);
+  finish(run, testLoss, emit);
+  return 'finished';
+}
+
+/** One optimiser step: forward, backward, clipping, update, masks. */
+function trainOnWindow(run: Run, start: number, length: number): void {
+  const { config, streams, model, optimizer, progress } = run;
+  const { clip, clipNorm } = config.optimizer;
+  const { seed } = config;
+  const step = progress.step;
+  const dropout: Dropout = (site, p, shape) => (p === 0 ? undefined : dropoutMask({ seed, step, site }, p, shape));
+
+  watchGradients(model.parameters, clipNorm);
+  const { loss, gradients, state } = lossAndGradients(model, streams.train.window(start, length), run.state, dropout);
+  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step });
+  const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
+  if (!Number.isFinite(lossOfWindow)) throw divergence(step + 1, `the loss is ${lossOfWindow}`);
+  if (!Number.isFinite(norm)) throw divergence(step + 1, `the norm of the gradient is ${norm}`);
+  optimizer.step(model.parameters, gradients, clipScale(norm, clip));
+
+  tf.dispose([loss, ...gradients, ...run.state]);
+  run.state = state;
+  progress.step += 1;
+  progress.epochLoss.sum += lossOfWindow * length;
+  progress.epochLoss.words += length;
+  progress.report.loss += lossOfWindow;
+  progress.report.gradientNorm += norm;
+  progress.report.steps += 1;
+}
+
+/** Takes note of a validation loss and keeps the weights that were measured if no epoch was better. */
+function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
+  const { model, optimizer, progress } = run;
+  const perplexity = Math.exp(loss);
+  if (!Number.isFinite(perplexity)) throw divergence(progress.step, `the validation loss is ${loss}`);
+  const epoch = progress.epoch + 1;
+  const best = progress.best === null || loss < progress.best.loss;
+  if (best) {
+    progress.best = { epoch, loss };
+    run.checkpoints.saveBest(epoch, weightsOf(model.parameters));
+  }
+  const trainingLoss = progress.epochLoss.sum / progress.epochLoss.words;
+  const { averaging: averaged } = optimizer;
+  emit({ type: 'evaluation', step: progress.step, epoch, trainingLoss, loss, perplexity, best, averaged });
+}
+
+/** The topology update at the end of an epoch, if the method has one. */
+function updateMasks(run: Run, emit: (event: RunEvent) => void): void {
+  const { config, method, optimizer, progress, budgets } = run;
+  if (method.update === undefined) return;
+  const sparse = sparseParameters(run);
+  const layers = sparse.map((parameter) => ({
+    name: parameter.name,
+    gates: parameter.gates,
+    pattern: parameter.pattern,
+    values: parameter.read('values'),
+    budget: budgets[parameter.name]!,
+  }));
+  progress.updates += 1;
+  const rate = removingRateNow(run);
+  const context = { config: config.method, seed: config.seed, update: progress.updates, rate };
+  const changes = updateTopology(layers, method.update, context);
+  sparse.forEach((parameter, i) => {
+    parameter.changePattern(changes[i]!.pattern, optimizer.fills);
+  });
+  run.masks?.append(changes.map(({ pattern }) => pattern));
+  emitTopology(run, rate, changes, emit);
+}
+
+function emitInitialTopology(run: Run, emit: (event: RunEvent) => void): void {
+  const nothing = new Int32Array(0);
+  const layers = sparseParameters(run).map(({ name, pattern }) => ({
+    name,
+    pattern,
+    removed: nothing,
+    grown: nothing,
+  }));
+  if (layers.length > 0) emitTopology(run, 0, layers, emit);
+}
+
+function emitTopology(run: Run, rate: number, changes: readonly LayerChange[], emit: (event: RunEvent) => void): void {
+  const { step, epoch, updates } = run.progress;
+  const layers = sparseParameters(run).map((parameter, i) => ({
+    name: parameter.name,
+    ...summarise(parameter.gates, changes[i]!),
+  }));
+  const update = updates;
+  emit({ type: 'sparsity', step, epoch: update === 0 ? 0 : epoch + 1, update, removingRate: rate, layers });
+}
+
+function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
+  const { optimizer, progress } = run;
+  const { loss, gradientNorm: norm, steps } = progress.report;
+  emit({
+    type: 'step',
+    step: progress.step,
+    epoch: progress.epoch + 1,
+    loss: loss / steps,
+    gradientNorm: norm / steps,
+    learningRate: optimizer.learningRate,
+    removingRate: run.method.update === undefined ? 0 : removingRateNow(run),
+    tokensPerSecond: clock.speed(),
+  });
+  progress.report = { loss: 0, gradientNorm: 0, steps: 0 };
+}
+
+function finish(run: Run, testLoss: number, emit: (event: RunEvent) => void): void {
+  const { progress, reference } = run;
+  const best = progress.best!;
+  emit({
+    type: 'finished',
+    step: progress.step,
+    epoch: progress.epoch,
+    testLoss,
+    testPerplexity: Math.exp(testLoss),
+    bestValidationPerplexity: Math.exp(best.loss),
+    bestEpoch: best.epoch,
+    bigramPerplexity: reference.test.bigram,
+    ...(reference.test.bestPossible === undefined ? {} : { bestPossiblePerplexity: reference.test.bestPossible }),
+    trainingMs: progress.trainingMs,
+  });
+}
+
+async function saveCheckpoint(run: Run, observer: Observer, emit: (event: RunEvent) => void): Promise<void> {
+  await observer.settled();
+  const { file, bytes } = run.checkpoints.save(checkpointOf(run));
+  emit({ type: 'checkpoint', step: run.progress.step, epoch: run.progress.epoch, file, bytes });
+}
+
+/** Lets averages and weights change places; called twice, it changes nothing. */
+function exchangeAverages({ model }: Run): void {
+  for (const parameter of model.parameters) parameter.exchange('values', 'average');
+}
+
+function sparseParameters({ model }: Run): SparseParameter[] {
+  return model.parameters.filter((parameter) => parameter instanceof SparseParameter);
+}
+
+/** p(t), with t counted in optimiser steps and T in windows of full length. */
+function removingRateNow({ config, streams, progress }: Run): number {
+  const { epochs, bptt } = config.training;
+  const duration = Math.max(1, Math.floor((epochs * streams.train.rows) / bptt));
+  return removingRate(config.method.removingRate, config.method.finalRemovingRate, progress.step, duration);
+}
+
+function divergence(step: number, what: string): UserError {
+  const remedy = 'lower optimizer.learningRate or optimizer.clip and start a new run';
+  return new UserError(`training diverged at step ${step}, ${what}: ${remedy}`);
+}
+
+/** Measures time spent training, and speed since the last report. */
+class Clock {
+  readonly #progress: Run['progress'];
+  #last = performance.now();
+  #words = 0;
+  #ms = 0;
+
+  constructor(progress: Run['progress']) {
+    this.#progress = progress;
+  }
+
+  /** @param words trained on since the last call; none during an evaluation */
+  tick(words: number): void {
+    const now = performance.now();
+    const passed = now - this.#last;
+    this.#last = now;
+    this.#progress.trainingMs += passed;
+    if (words === 0) return;
+    this.#words += words;
+    this.#ms += passed;
+  }
+
+  /** Words per second of training since the last call. */
+  speed(): number {
+    const speed = this.#ms === 0 ? 0 : (this.#words / this.#ms) * 1000;
+    this.#words = 0;
+    this.#ms = 0;
+    return speed;
+  }
+}
