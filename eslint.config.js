@@ -53,13 +53,13 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off', // typed arrays and maps whose keys were just written
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
-      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
     },
   },
   {
     files: ['scripts/**/*.mjs', '*.js'],
-    languageOptions: { globals: { process: 'readonly', setTimeout: 'readonly' } },
+    languageOptions: { globals: { process: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly' } },
   },
   {
     files: ['src/shared/**/*.ts', 'src/worker/**/*.ts'],
@@ -88,5 +88,5 @@ export default defineConfig(
   layer('models', ['ops', 'sparsity', 'random']),
   layer('optimizers', ['ops', 'sparsity', 'random']),
   layer('corpus', ['random']),
-  layer('engines', ['ops']),
+  layer('engines', ['ops', 'sparsity']),
 );

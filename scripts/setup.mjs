@@ -123,14 +123,17 @@ function takeLock() {
     return true;
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
-    let holder = NaN;
-    try {
-      holder = Number(readFileSync(lockFile, 'utf8'));
-    } catch {
-      return false; // its holder has just let go
-    }
+    const holder = lockHolder();
     if (holder > 0 && !isAlive(holder)) rmSync(lockFile, { force: true });
     return false;
+  }
+}
+
+function lockHolder() {
+  try {
+    return Number(readFileSync(lockFile, 'utf8'));
+  } catch {
+    return NaN; // it has just let go
   }
 }
 

@@ -76,7 +76,7 @@ export class RunFolder {
   append(sequence: number, event: RunEvent): void {
     const stale = this.#log.findIndex((record) => record.sequence >= sequence);
     if (stale >= 0) {
-      this.#end = this.#log[stale]!.start;
+      this.#end = this.#log[stale].start;
       this.#log.length = stale;
       truncateSync(join(this.path, logFile), this.#end);
     }

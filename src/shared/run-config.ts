@@ -208,7 +208,7 @@ export function applySettings(config: PartialRunConfig, settings: readonly strin
     const value = parseAsTypeOf(valueAt(defaults, path), path.join('.'), text);
     assign(changed, path, value);
   }
-  return changed as PartialRunConfig;
+  return changed;
 }
 
 function splitSetting(setting: string): [path: string[], text: string] {

@@ -42,7 +42,7 @@ function step(
   const loss = tf.tidy(() => {
     const result = model.loss(streams.window(start, length), state, noDropout);
     next = result.state.map((tensor) => tf.keep(tensor));
-    return result.loss.dataSync()[0]!;
+    return result.loss.dataSync()[0];
   });
   return [loss, next];
 }

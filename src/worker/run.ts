@@ -9,7 +9,7 @@ import { loadCorpus } from './corpus/library.js';
 import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
 import { endOfSentence } from './corpus/tokenise.js';
 import { startEngine, type Engine } from './engines/engine.js';
-import { createModel, initialParameters, matricesOf, matrixShape, parameterSpecs } from './models/build.js';
+import { initialParameters, matricesOf, matrixShape, modelKinds } from './models/build.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
 import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
 import { initialPatterns } from './sparsity/initial-topology.js';
@@ -71,7 +71,7 @@ export async function openRun(
   const streams = streamsOfCorpus(corpus, config.training);
   const engine = await startEngine(config.device.engine);
   const layout = config.device.layout === 'auto' ? engine.preferredLayout : config.device.layout;
-  const specs = parameterSpecs(config.model, corpus.words.length);
+  const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
   const method = methods[config.method.kind];
 
   const checkpoints = new Checkpoints(folders.run);
@@ -85,7 +85,7 @@ export async function openRun(
     optimizer.restore(checkpoint.optimizer);
     restoreSlots(parameters, checkpoint.tensors);
   }
-  const model = createModel(config.model, parameters);
+  const model = modelKinds[config.model.kind].create(config.model, parameters);
   const sparse = parameters.filter((parameter) => parameter instanceof SparseParameter);
   return {
     ...{ config, engine, layout, corpus, streams, model, method, optimizer, checkpoints },
@@ -172,7 +172,7 @@ export function describeRun(run: Run): RunEventOf<'started'> {
       .filter(({ shape }) => shape.length === 2)
       .map(({ name: layer, shape, activeCount, gates }) => ({
         name: layer,
-        shape: [shape[0]!, shape[1]!],
+        shape: [shape[0], shape[1]],
         active: activeCount,
         gates: gates.map((gate) => ({ ...gate })),
       })),
@@ -204,7 +204,7 @@ function initialMasks(specs: readonly ParameterSpec[], method: Method, config: R
   if (!method.sparse) return new Map();
   const matrices = matricesOf(specs);
   const patterns = initialPatterns(matrices, config.method, config.seed);
-  return new Map(matrices.map(({ name }, i) => [name, patterns[i]!]));
+  return new Map(matrices.map(({ name }, i) => [name, patterns[i]]));
 }
 
 function restoredParameters(
@@ -234,7 +234,7 @@ function restoredState(tensors: Tensors): State {
   const state: tf.Tensor2D[] = [];
   for (let i = 0; tensors.has(`state.${i}`); i++) {
     const { shape } = tensors.get(`state.${i}`)!;
-    state.push(tf.tensor2d(floats(tensors, `state.${i}`), [shape[0]!, shape[1]!]));
+    state.push(tf.tensor2d(floats(tensors, `state.${i}`), [shape[0], shape[1]]));
   }
   return state;
 }

@@ -51,7 +51,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   const clock = new Clock(progress);
   while (progress.epoch < epochs) {
     while (progress.window < windows.length) {
-      const { start, length } = windows[progress.window]!;
+      const { start, length } = windows[progress.window];
       trainOnWindow(run, start, length);
       progress.window += 1;
       clock.tick(length * streams.train.batch);
@@ -141,14 +141,14 @@ function updateMasks(run: Run, emit: (event: RunEvent) => void): void {
     gates: parameter.gates,
     pattern: parameter.pattern,
     values: parameter.read('values'),
-    budget: budgets[parameter.name]!,
+    budget: budgets[parameter.name],
   }));
   progress.updates += 1;
   const rate = removingRateNow(run);
   const context = { config: config.method, seed: config.seed, update: progress.updates, rate };
   const changes = updateTopology(layers, method.update, context);
   sparse.forEach((parameter, i) => {
-    parameter.changePattern(changes[i]!.pattern, optimizer.fills);
+    parameter.changePattern(changes[i].pattern, optimizer.fills);
   });
   run.masks?.append(changes.map(({ pattern }) => pattern));
   emitTopology(run, rate, changes, emit);
@@ -169,7 +169,7 @@ function emitTopology(run: Run, rate: number, changes: readonly LayerChange[], e
   const { step, epoch, updates } = run.progress;
   const layers = sparseParameters(run).map((parameter, i) => ({
     name: parameter.name,
-    ...summarise(parameter.gates, changes[i]!),
+    ...summarise(parameter.gates, changes[i]),
   }));
   const update = updates;
   emit({ type: 'sparsity', step, epoch: update === 0 ? 0 : epoch + 1, update, removingRate: rate, layers });

@@ -83,8 +83,8 @@ export class Comparison {
     let difference = 0;
     let norm = 0;
     for (let i = 0; i < golden.length; i++) {
-      difference += (ours[i]! - golden[i]!) ** 2;
-      norm += golden[i]! ** 2;
+      difference += (ours[i] - golden[i]) ** 2;
+      norm += golden[i] ** 2;
     }
     const error = Math.sqrt(norm === 0 ? difference : difference / norm);
     if (!(error <= this.#worst)) {

@@ -25,8 +25,8 @@ export function parametersOf(tensors: Tensors, prefix: string, layout: Layout, m
   return tensors.under(prefix).map((name) => {
     const shape = tensors.shape(prefix + name);
     const values = tensors.floats(prefix + name);
-    const [rows = 0, columns] = shape;
-    if (columns === undefined) return new DenseParameter(name, shape, ungated(rows), values);
+    const [rows, columns] = shape;
+    if (shape.length !== 2) return new DenseParameter(name, shape, ungated(rows), values);
     const pattern =
       maskPrefix === undefined ? Pattern.full(rows, columns) : patternOf(tensors.floats(maskPrefix + name), shape);
     const active = gather(values, pattern.positions());

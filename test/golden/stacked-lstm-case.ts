@@ -20,7 +20,7 @@ export const stackedLstmCase: Kind = {
     const window = {
       inputs: tensors.integers('input'),
       targets: tensors.integers('target'),
-      batch: tensors.shape('input')[1]!,
+      batch: tensors.shape('input')[1],
     };
     tf.tidy(() => {
       const state = tensors
@@ -33,7 +33,7 @@ export const stackedLstmCase: Kind = {
       const pass = lossAndGradients(model, window, state as tf.Tensor2D[], dropout);
       comparison.add('loss', pass.loss.dataSync(), tensors.floats('loss'));
       parameters.forEach(({ name }, i) => {
-        comparison.add(`grad.${name}`, pass.gradients[i]!.dataSync(), tensors.floats(`grad.${name}`));
+        comparison.add(`grad.${name}`, pass.gradients[i].dataSync(), tensors.floats(`grad.${name}`));
       });
       pass.state.forEach((tensor, i) => {
         comparison.add(`state_out.${i}`, tensor.dataSync(), tensors.floats(`state_out.${i}`));

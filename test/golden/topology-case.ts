@@ -19,7 +19,7 @@ export const topologyCase: Kind = {
       const shape = tensors.shape(name('mask'));
       const weight = tensors.floats(name('weight'));
       const positions = patternOf(tensors.floats(name('mask')), shape).positions();
-      const active = { positions, values: Float32Array.from(positions, (position) => weight[position]!) };
+      const active = { positions, values: Float32Array.from(positions, (position) => weight[position]) };
       const count = removalCount(rate, positions.length);
       comparison.add(name('removed'), [count], tensors.integers(name('removed')));
 

@@ -39,7 +39,7 @@ export const trajectoryCase: Kind = {
     const model = new StackedLstm(parameters, { input: 0, hidden: 0, output: 0 });
     const optimizer = new SntAsgd(parseRunConfig({ optimizer: { learningRate: lr, weightDecay } }).optimizer);
     const tokens = tensors.integers('tokens');
-    const batch = tensors.shape('tokens')[1]!;
+    const batch = tensors.shape('tokens')[1];
     const losses: number[] = [];
     const norms: number[] = [];
     let update = 0;
@@ -57,7 +57,7 @@ export const trajectoryCase: Kind = {
       const pass = lossAndGradients(model, window, state, noDropout);
       tf.dispose(state as tf.Tensor[]);
       state = pass.state;
-      losses.push(pass.loss.dataSync()[0]!);
+      losses.push(pass.loss.dataSync()[0]);
       norms.push(gradientNorm(parameters, pass.gradients, 'all', { seed: 0, step }));
       optimizer.step(parameters, pass.gradients, clipScale(norms.at(-1)!, clip));
       tf.dispose([pass.loss, ...pass.gradients]);
@@ -68,7 +68,7 @@ export const trajectoryCase: Kind = {
         const rate = removingRate(settings.initialRate, settings.endRate, done, settings.scheduleSteps);
         updateTopology(parameters, update, rate, optimizer.fills, tensors, comparison);
       }
-      if (!tensors.has(`weights.${done}.${parameters[0]!.name}`)) continue;
+      if (!tensors.has(`weights.${done}.${parameters[0].name}`)) continue;
       for (const parameter of parameters) {
         const name = `weights.${done}.${parameter.name}`;
         comparison.add(name, denseSlot(parameter, 'values'), tensors.floats(name));

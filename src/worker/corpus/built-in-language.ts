@@ -91,9 +91,9 @@ export class BuiltInLanguage {
   /** Lines of text with at least `words` words, each `<eos>` counted. */
   sample(words: number, random: RandomStream): string[] {
     const draw = (probabilities: readonly number[]) => choose(probabilities, random.next());
-    const pick = ({ words: choices, probabilities }: WordClass) => choices[draw(probabilities)]!;
+    const pick = ({ words: choices, probabilities }: WordClass) => choices[draw(probabilities)];
     const agreeing = (classes: readonly WordClass[], kind: number) =>
-      pick(classes[random.next() < noise ? Math.floor(random.next() * kinds) : kind]!);
+      pick(classes[random.next() < noise ? Math.floor(random.next() * kinds) : kind]);
     const lines: string[] = [];
     let kind = draw(this.#kindPrior);
     for (let written = 0; written < words;) {
@@ -102,7 +102,7 @@ export class BuiltInLanguage {
       for (let place: Place = 'opener'; place !== 'end'; place = next(place, random.next())) {
         switch (place) {
           case 'opener':
-            sentence.push(this.#openers[particle]!);
+            sentence.push(this.#openers[particle]);
             break;
           case 'subject':
           case 'object':
@@ -116,7 +116,7 @@ export class BuiltInLanguage {
             sentence.push(pick(this.#modifiers));
             break;
           case 'closer':
-            sentence.push(this.#closers[particle]!);
+            sentence.push(this.#closers[particle]);
             break;
         }
       }
@@ -153,7 +153,7 @@ export class BuiltInLanguage {
     const belief = new Belief();
     for (let kind = 0; kind < kinds; kind++) {
       for (let particle = 0; particle < particles; particle++) {
-        belief.add('opener', kind, particle, this.#kindPrior[kind]! * this.#particlePrior[particle]!);
+        belief.add('opener', kind, particle, this.#kindPrior[kind] * this.#particlePrior[particle]);
       }
     }
     return belief;
@@ -171,9 +171,9 @@ export class BuiltInLanguage {
         const ofKind = Array.from({ length: kinds }, (_, kind) => belief.ofKind('end', kind));
         const total = ofKind.reduce((sum, mass) => sum + mass, 0);
         for (let kind = 0; kind < kinds; kind++) {
-          const mass = keepKind * ofKind[kind]! + (1 - keepKind) * total * this.#kindPrior[kind]!;
+          const mass = keepKind * ofKind[kind] + (1 - keepKind) * total * this.#kindPrior[kind];
           for (let particle = 0; particle < particles; particle++) {
-            next.add(to, kind, particle, mass * this.#particlePrior[particle]!);
+            next.add(to, kind, particle, mass * this.#particlePrior[particle]);
           }
         }
       }
@@ -199,7 +199,7 @@ export class BuiltInLanguage {
     this.#openers.forEach((word, particle) => readings.set(word, { places: ['opener'], particle, probability: 1 }));
     this.#closers.forEach((word, particle) => readings.set(word, { places: ['closer'], particle, probability: 1 }));
     const readClass = ({ words, probabilities }: WordClass, reading: Omit<Reading, 'probability'>) => {
-      words.forEach((word, i) => readings.set(word, { ...reading, probability: probabilities[i]! }));
+      words.forEach((word, i) => readings.set(word, { ...reading, probability: probabilities[i] }));
     };
     readClass(this.#modifiers, { places: ['beforeVerb', 'beforeObject'] });
     this.#nouns.forEach((nouns, kind) => {
@@ -216,13 +216,13 @@ class Belief {
   readonly #mass = new Float64Array(places.length * kinds * particles);
 
   add(place: Place, kind: number, particle: number, mass: number): void {
-    this.#mass[places.indexOf(place) * kinds * particles + kind * particles + particle]! += mass;
+    this.#mass[places.indexOf(place) * kinds * particles + kind * particles + particle] += mass;
   }
 
   /** Adds what another belief has at a place, kind and particle kept. */
   addAll(place: Place, other: Belief, from: Place, factor: number): void {
     const [to, source] = [places.indexOf(place), places.indexOf(from)].map((index) => index * kinds * particles);
-    for (let i = 0; i < kinds * particles; i++) this.#mass[to! + i]! += factor * other.#mass[source! + i]!;
+    for (let i = 0; i < kinds * particles; i++) this.#mass[to + i] += factor * other.#mass[source + i];
   }
 
   ofKind(place: Place, kind: number): number {
@@ -237,12 +237,12 @@ class Belief {
     for (const place of places) {
       for (let kind = 0; kind < kinds; kind++) {
         for (let particle = 0; particle < particles; particle++) {
-          if (this.#mass[i]! > 0) this.#mass[i]! *= likelihood(place, kind, particle);
-          sum += this.#mass[i++]!;
+          if (this.#mass[i] > 0) this.#mass[i] *= likelihood(place, kind, particle);
+          sum += this.#mass[i++];
         }
       }
     }
-    if (sum > 0) for (let j = 0; j < this.#mass.length; j++) this.#mass[j]! /= sum;
+    if (sum > 0) for (let j = 0; j < this.#mass.length; j++) this.#mass[j] /= sum;
     return sum;
   }
 }
@@ -277,7 +277,7 @@ function next(place: Place, uniform: number): Place {
     choices.map(([, probability]) => probability),
     uniform,
   );
-  return choices[chosen]![0];
+  return choices[chosen][0];
 }
 
 /** Index of the interval of a distribution in which a number of [0, 1) falls. */
@@ -295,6 +295,6 @@ function pseudoWord(number: number): string {
   const consonants = 'bdfgklmnprstvz';
   const vowels = 'aeiou';
   const syllables = consonants.length * vowels.length;
-  const syllable = consonants[Math.floor((number % syllables) / vowels.length)]! + vowels[number % vowels.length]!;
+  const syllable = consonants[Math.floor((number % syllables) / vowels.length)] + vowels[number % vowels.length];
   return number < syllables ? syllable : pseudoWord(Math.floor(number / syllables) - 1) + syllable;
 }

@@ -6,7 +6,7 @@
 /** Perplexity of the unigram model with add-one smoothing: P(w) = (c(w) + 1) / (N + V). */
 export function unigramPerplexity(train: Int32Array, text: Int32Array, vocabulary: number): number {
   const counts = countWords(train, vocabulary);
-  return perplexity(text, (word) => (counts[word]! + 1) / (train.length + vocabulary));
+  return perplexity(text, (word) => (counts[word] + 1) / (train.length + vocabulary));
 }
 
 /**
@@ -34,15 +34,15 @@ export function bigramPerplexity(
   for (const word of train) {
     const key = previous * vocabulary + word;
     const count = bigrams.get(key) ?? 0;
-    if (count === 0) followers[previous]!++;
+    if (count === 0) followers[previous]++;
     bigrams.set(key, count + 1);
-    histories[previous]!++;
+    histories[previous]++;
     previous = word;
   }
   previous = endOfSentence;
   return perplexity(text, (word) => {
-    const unigram = (unigrams[word]! + 1) / (train.length + vocabulary);
-    const [c, t] = [histories[previous]!, followers[previous]!];
+    const unigram = (unigrams[word] + 1) / (train.length + vocabulary);
+    const [c, t] = [histories[previous], followers[previous]];
     const together = bigrams.get(previous * vocabulary + word) ?? 0;
     previous = word;
     return c === 0 ? unigram : (together + t * unigram) / (c + t);
@@ -51,7 +51,7 @@ export function bigramPerplexity(
 
 function countWords(text: Int32Array, vocabulary: number): Uint32Array {
   const counts = new Uint32Array(vocabulary);
-  for (const word of text) counts[word]!++;
+  for (const word of text) counts[word]++;
   return counts;
 }
 

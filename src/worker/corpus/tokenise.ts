@@ -5,7 +5,19 @@
 export const endOfSentence = '<eos>';
 
 // What Python's str.split() takes for white space; JavaScript's \s differs (U+FEFF, U+001C to U+001F, U+0085).
-const whiteSpace = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
+const spaces = [
+  [0x09, 0x0d],
+  [0x1c, 0x20],
+  [0x85, 0x85],
+  [0xa0, 0xa0],
+  [0x1680, 0x1680],
+  [0x2000, 0x200a],
+  [0x2028, 0x2029],
+  [0x202f, 0x202f],
+  [0x205f, 0x205f],
+  [0x3000, 0x3000],
+].map(([first, last]) => `${String.fromCharCode(first)}-${String.fromCharCode(last)}`);
+const whiteSpace = new RegExp(`[${spaces.join('')}]+`);
 
 /** The lines of a text: they end at \n, \r\n or \r, and nothing follows the last ending. */
 export function linesOf(text: string): string[] {

@@ -5,21 +5,18 @@ import type { Pattern } from '../sparsity/pattern.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec } from './model.js';
 import { StackedLstm, stackedLstmParameters } from './stacked-lstm.js';
 
-/** The tensors of the configured model. */
-export function parameterSpecs(model: RunConfig['model'], vocabulary: number): ParameterSpec[] {
-  switch (model.kind) {
-    case 'stacked-lstm':
-      return stackedLstmParameters(model, vocabulary);
-  }
+/** A kind of model: its tensors, and the network around them. */
+interface ModelKind {
+  readonly parameters: (model: RunConfig['model'], vocabulary: number) => ParameterSpec[];
+  readonly create: (model: RunConfig['model'], parameters: readonly Parameter[]) => LanguageModel;
 }
 
-/** The configured model around its parameters. */
-export function createModel(model: RunConfig['model'], parameters: readonly Parameter[]): LanguageModel {
-  switch (model.kind) {
-    case 'stacked-lstm':
-      return new StackedLstm(parameters, model.dropout);
-  }
-}
+export const modelKinds: Readonly<Record<RunConfig['model']['kind'], ModelKind>> = {
+  'stacked-lstm': {
+    parameters: stackedLstmParameters,
+    create: ({ dropout }, parameters) => new StackedLstm(parameters, dropout),
+  },
+};
 
 /** Freshly initialised parameters: uniform, and where there is a pattern, sparse without any rescaling. */
 export function initialParameters(
@@ -44,7 +41,6 @@ export function matricesOf(specs: readonly ParameterSpec[]): { name: string; sha
 }
 
 export function matrixShape({ name, shape }: ParameterSpec): readonly [number, number] {
-  const [rows, columns] = shape;
-  if (rows === undefined || columns === undefined) throw new Error(`${name} is not a matrix`);
-  return [rows, columns];
+  if (shape.length !== 2) throw new Error(`${name} is not a matrix`);
+  return [shape[0], shape[1]];
 }

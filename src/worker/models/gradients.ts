@@ -29,5 +29,5 @@ export function lossAndGradients(
     forward,
     model.parameters.map(({ values }) => values),
   );
-  return { loss: value as tf.Scalar, state: next, gradients: grads };
+  return { loss: value, state: next, gradients: grads };
 }

@@ -56,7 +56,7 @@ export class StackedLstm implements LanguageModel {
 
   initialState(batch: number): State {
     return this.#layers.flatMap(({ recurrentWeight }) => {
-      const hidden = recurrentWeight.shape[1]!;
+      const hidden = recurrentWeight.shape[1];
       return [tf.zeros<tf.Rank.R2>([batch, hidden]), tf.zeros<tf.Rank.R2>([batch, hidden])];
     });
   }
@@ -82,7 +82,7 @@ export class StackedLstm implements LanguageModel {
     const next: tf.Tensor2D[] = [];
     for (const [layer, weights] of this.#layers.entries()) {
       if (layer > 0) y = drop(y, dropoutSites.hidden(layer - 1), this.#dropout.hidden);
-      const after = lstm(y, weights, state[2 * layer]!, state[2 * layer + 1]!);
+      const after = lstm(y, weights, state[2 * layer], state[2 * layer + 1]);
       y = after.y;
       next.push(after.hidden, after.cell);
     }

@@ -25,10 +25,15 @@ const runSgd = defineKernel<{ values: tf.Tensor; gradient: tf.Tensor }, Step>(
 /** w <- (w - η (g + λ w)) m */
 export function applySgd(parameter: Parameter, gradient: tf.Tensor, rates: StepRates): void {
   const [values] = runSgd({ values: parameter.values, gradient }, { parameter, ...rates });
-  parameter.setSlot('values', values!);
+  parameter.setSlot('values', values);
 }
 
-type Averaged = { values: tf.Tensor; gradient: tf.Tensor; average: tf.Tensor; activeSince: tf.Tensor };
+interface Averaged {
+  values: tf.Tensor;
+  gradient: tf.Tensor;
+  average: tf.Tensor;
+  activeSince: tf.Tensor;
+}
 
 const runAveragedSgd = defineKernel<Averaged, Step & { readonly averagingStep: number }>(
   'SparrowApplyAveragedSgd',
@@ -65,11 +70,16 @@ export function applyAveragedSgd(
     },
     { parameter, ...rates, averagingStep },
   );
-  parameter.setSlot('values', values!);
-  parameter.setSlot('average', average!);
+  parameter.setSlot('values', values);
+  parameter.setSlot('average', average);
 }
 
-type WithMoments = { values: tf.Tensor; gradient: tf.Tensor; moment1: tf.Tensor; moment2: tf.Tensor };
+interface WithMoments {
+  values: tf.Tensor;
+  gradient: tf.Tensor;
+  moment1: tf.Tensor;
+  moment2: tf.Tensor;
+}
 
 export interface AdamRates extends StepRates {
   readonly beta1: number;
@@ -110,9 +120,9 @@ export function applyAdam(parameter: Parameter, gradient: tf.Tensor, rates: Adam
     },
     { parameter, ...rates },
   );
-  parameter.setSlot('values', values!);
-  parameter.setSlot('moment1', moment1!);
-  parameter.setSlot('moment2', moment2!);
+  parameter.setSlot('values', values);
+  parameter.setSlot('moment1', moment1);
+  parameter.setSlot('moment2', moment2);
 }
 
 /** The gradient after clipping and with the penalty. */

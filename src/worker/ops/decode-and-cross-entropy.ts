@@ -9,7 +9,11 @@ import { toDense, toStored } from './weight.js';
  *     l = y Wᵀ + b          loss = mean over positions of (log sum exp l - l[target])
  *     dl = (softmax l - onehot target) / positions      dy = dl W      dW = dlᵀ y      db = sum of dl
  */
-type Inputs = { y: tf.Tensor; values: tf.Tensor; bias: tf.Tensor };
+interface Inputs {
+  y: tf.Tensor;
+  values: tf.Tensor;
+  bias: tf.Tensor;
+}
 
 interface Attributes {
   /** [vocabulary, hidden] */
@@ -31,13 +35,12 @@ const run = defineOp<Inputs, Attributes>({
     return [logSumExp.sub(tf.gatherND(logits, places)).mean(), softmax];
   },
   backward: ([dLoss], { y, values }, [, softmax], { weight, targets }) => {
-    const [positions, words] = softmax!.shape as [number, number];
-    const dLogits = softmax!
-      .sub(tf.oneHot(tf.tensor1d(targets, 'int32'), words))
-      .mul(dLoss!.div(positions)) as tf.Tensor2D;
+    const [positions, words] = softmax.shape as [number, number];
+    const expected = tf.oneHot(tf.tensor1d(targets, 'int32'), words);
+    const dLogits = softmax.sub(expected).mul<tf.Tensor2D>(dLoss.div(positions));
     return {
       y: tf.matMul(dLogits, toDense(values, weight)),
-      values: toStored(tf.matMul(dLogits.transpose(), y as tf.Tensor2D), weight),
+      values: toStored(tf.matMul(dLogits.transpose(), y), weight),
       bias: dLogits.sum(0),
     };
   },

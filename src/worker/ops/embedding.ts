@@ -10,7 +10,9 @@ import { toDense, toStored } from './weight.js';
  *
  * An op of its own because tfjs's gradient of `gather` loops over the vocabulary.
  */
-type Inputs = { values: tf.Tensor };
+interface Inputs {
+  values: tf.Tensor;
+}
 
 interface Attributes {
   /** [vocabulary, embedding] */
@@ -26,7 +28,7 @@ const run = defineOp<Inputs, Attributes>({
   forward: ({ values }, { weight, words }) => [tf.gather(toDense(values, weight), tf.tensor1d(words, 'int32'))],
   backward: ([dy], _inputs, _outputs, { weight, words }) => {
     const rows = tf.tensor2d(words, [words.length, 1], 'int32');
-    const dense: tf.Tensor = tf.scatterND(rows, dy!, [...weight.shape]); // adds up where a word occurs more than once
+    const dense: tf.Tensor = tf.scatterND(rows, dy, [...weight.shape]); // adds up where a word occurs more than once
     return { values: toStored(dense as tf.Tensor2D, weight) };
   },
 });

@@ -20,7 +20,7 @@ import { toDense, toStored } from './weight.js';
  *
  * All that does not depend on the step before is one product over the window: only `h W_hhᵀ` and `dz W_hh` are left inside.
  */
-type Inputs = {
+interface Inputs {
   x: tf.Tensor;
   inputValues: tf.Tensor;
   recurrentValues: tf.Tensor;
@@ -28,7 +28,7 @@ type Inputs = {
   recurrentBias: tf.Tensor;
   hidden: tf.Tensor;
   cell: tf.Tensor;
-};
+}
 
 interface Attributes {
   /** [4 * hidden, inputs] */
@@ -43,7 +43,7 @@ const run = defineOp<Inputs, Attributes>({
   outputs: 5, // h of every step, last h, last c; kept for the way back: gates and cells of every step
   forward: (inputs, { inputWeight, recurrentWeight }) => {
     const [batch, size] = inputs.hidden.shape as [number, number];
-    const steps = inputs.x.shape[0]! / batch;
+    const steps = inputs.x.shape[0] / batch;
     const bias = inputs.inputBias.add(inputs.recurrentBias);
     const fromInput = tf
       .matMul(inputs.x as tf.Tensor2D, toDense(inputs.inputValues, inputWeight).transpose())
@@ -72,19 +72,19 @@ const run = defineOp<Inputs, Attributes>({
   },
   backward: ([dy, dHidden, dCell], inputs, [outputs, , , gates, cells], { inputWeight, recurrentWeight }) => {
     const [batch, size] = inputs.hidden.shape as [number, number];
-    const steps = inputs.x.shape[0]! / batch;
+    const steps = inputs.x.shape[0] / batch;
     const recurrent = toDense(inputs.recurrentValues, recurrentWeight);
     const before = (first: tf.Tensor, all: tf.Tensor) =>
       tf.concat2d([first as tf.Tensor2D, rowsOf(all as tf.Tensor2D, 0, (steps - 1) * batch)], 0);
-    const hiddenBefore = before(inputs.hidden, outputs!);
+    const hiddenBefore = before(inputs.hidden, outputs);
 
     // Everything in dz but dc and dh, for all steps at once: [positions, 4 * size].
     const [i, f, g, o] = [0, 1, 2, 3].map((gate) => block(gates as tf.Tensor2D, gate, size)) as Four;
-    const tanhCell = cells!.tanh() as tf.Tensor2D;
+    const tanhCell = cells.tanh() as tf.Tensor2D;
     const slopes = tf.concat2d(
       [
         g.mul(i).mul(tf.sub(1, i)),
-        before(inputs.cell, cells!).mul(f).mul(tf.sub(1, f)),
+        before(inputs.cell, cells).mul(f).mul(tf.sub(1, f)),
         i.mul(tf.sub(1, g.square())),
         tanhCell.mul(o).mul(tf.sub(1, o)),
       ],
@@ -108,8 +108,8 @@ const run = defineOp<Inputs, Attributes>({
     const dBias = dGates.sum(0);
     return {
       x: tf.matMul(dGates, toDense(inputs.inputValues, inputWeight)),
-      inputValues: toStored(tf.matMul(dGatesTransposed as tf.Tensor2D, inputs.x as tf.Tensor2D), inputWeight),
-      recurrentValues: toStored(tf.matMul(dGatesTransposed as tf.Tensor2D, hiddenBefore), recurrentWeight),
+      inputValues: toStored(tf.matMul(dGatesTransposed, inputs.x), inputWeight),
+      recurrentValues: toStored(tf.matMul(dGatesTransposed, hiddenBefore), recurrentWeight),
       inputBias: dBias,
       recurrentBias: dBias.clone(),
       hidden: dh,

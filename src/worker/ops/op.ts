@@ -1,12 +1,15 @@
 import * as tf from '../tf.js';
 
+/** Tensors by the names of an interface. */
+type NamedTensors<Names> = { [Name in keyof Names]: tf.Tensor };
+
 /**
  * What makes sparse recurrent training special is a small set of ops, one file each. An op is two kernels of TensorFlow.js,
  * `NAME` and `NAMEGradient`, and the registration that makes the second the gradient of the first. Both are written
  * out here in plain tfjs operations: that *composed* version is the definition, the oracle of the tests, and what runs on
  * every backend that brings no kernel of its own. (tf.customGrad would not do: it knows only one output.)
  */
-export interface OpDefinition<Inputs extends Record<string, tf.Tensor>, Attributes extends object> {
+export interface OpDefinition<Inputs extends NamedTensors<Inputs>, Attributes extends object> {
   readonly name: string;
   readonly inputs: readonly (keyof Inputs & string)[];
   /** How many tensors `forward` returns. */
@@ -29,7 +32,7 @@ type Installer = (backendName: string) => void;
 const installers: Installer[] = [];
 
 /** Defines an op and returns the function that runs it, on the tape where there is one. */
-export function defineOp<Inputs extends Record<string, tf.Tensor>, Attributes extends object>(
+export function defineOp<Inputs extends NamedTensors<Inputs>, Attributes extends object>(
   op: OpDefinition<Inputs, Attributes>,
 ): (inputs: Inputs, attributes: Attributes) => tf.Tensor[] {
   const gradientName = `${op.name}Gradient`;
@@ -43,29 +46,29 @@ export function defineOp<Inputs extends Record<string, tf.Tensor>, Attributes ex
     gradFunc: (dy, saved, attributes) => {
       const gradients = Array.isArray(dy) ? dy : [dy];
       const named: tf.NamedTensorMap = {};
-      op.inputs.forEach((name, i) => (named[name] = saved[i]!));
+      op.inputs.forEach((name, i) => (named[name] = saved[i]));
       gradients.forEach((gradient, i) => {
         named[gradientKey(i)] = gradient;
-        named[outputKey(i)] = saved[op.inputs.length + i]!;
+        named[outputKey(i)] = saved[op.inputs.length + i];
       });
       const results = runKernel(gradientName, named, attributes);
-      return Object.fromEntries(op.inputs.map((name, i) => [name, () => results[i]!]));
+      return Object.fromEntries(op.inputs.map((name, i) => [name, () => results[i]]));
     },
   });
 
   installers.push((backendName) => {
     install(op.name, backendName, (inputs, attributes) => op.forward(inputs as Inputs, attributes as Attributes));
     install(gradientName, backendName, (named, attributes) => {
-      const list = (key: (index: number) => string) => Array.from({ length: op.outputs }, (_, i) => named[key(i)]!);
+      const list = (key: (index: number) => string) => Array.from({ length: op.outputs }, (_, i) => named[key(i)]);
       const gradients = op.backward(list(gradientKey), named as Inputs, list(outputKey), attributes as Attributes);
-      return op.inputs.map((name) => gradients[name]!);
+      return op.inputs.map((name) => gradients[name]);
     });
   });
   return (inputs, attributes) => runKernel(op.name, inputs, attributes);
 }
 
 /** Defines a kernel that is never differentiated, such as an optimiser's step. */
-export function defineKernel<Inputs extends Record<string, tf.Tensor>, Attributes extends object>(
+export function defineKernel<Inputs extends NamedTensors<Inputs>, Attributes extends object>(
   name: string,
   compute: (inputs: Inputs, attributes: Attributes) => tf.Tensor[],
 ): (inputs: Inputs, attributes: Attributes) => tf.Tensor[] {
@@ -85,7 +88,8 @@ function install(
   backendName: string,
   compose: (inputs: Record<string, tf.Tensor>, attributes: object) => tf.Tensor[],
 ): void {
-  if (tf.getKernel(kernelName, backendName) !== undefined) return;
+  const own = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;
+  if (own !== undefined) return;
   tf.registerKernel({
     kernelName,
     backendName,
@@ -98,5 +102,5 @@ function install(
 function runKernel(name: string, inputs: tf.NamedTensorMap, attributes: object): tf.Tensor[] {
   // tfjs types attributes as plain data; it passes them on untouched, and ours name parameters.
   const result = tf.engine().runKernel(name, inputs, attributes as unknown as tf.NamedAttrMap);
-  return (Array.isArray(result) ? result : [result]) as tf.Tensor[];
+  return Array.isArray(result) ? result : [result];
 }

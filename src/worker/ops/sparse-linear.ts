@@ -10,7 +10,11 @@ import { toDense, toStored } from './weight.js';
  *
  * Products take transposed copies instead of tfjs's transpose flags, with which the wasm backend is 13 times slower.
  */
-type Inputs = { x: tf.Tensor; values: tf.Tensor; bias: tf.Tensor };
+interface Inputs {
+  x: tf.Tensor;
+  values: tf.Tensor;
+  bias: tf.Tensor;
+}
 
 interface Attributes {
   /** [outputs, inputs] */
@@ -25,9 +29,9 @@ const run = defineOp<Inputs, Attributes>({
     tf.matMul(x as tf.Tensor2D, toDense(values, weight).transpose()).add(bias),
   ],
   backward: ([dy], { x, values }, _outputs, { weight }) => ({
-    x: tf.matMul(dy as tf.Tensor2D, toDense(values, weight)),
-    values: toStored(tf.matMul((dy as tf.Tensor2D).transpose(), x as tf.Tensor2D), weight),
-    bias: dy!.sum(0),
+    x: tf.matMul(dy, toDense(values, weight)),
+    values: toStored(tf.matMul((dy as tf.Tensor2D).transpose(), x), weight),
+    bias: dy.sum(0),
   }),
 });
 

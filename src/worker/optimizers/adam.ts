@@ -39,7 +39,7 @@ export class Adam implements Optimizer {
     const { beta1, beta2, epsilon } = adam;
     const rates = { learningRate: this.learningRate, weightDecay, scale, beta1, beta2, epsilon, step: this.#steps };
     parameters.forEach((parameter, i) => {
-      applyAdam(parameter, gradients[i]!, rates);
+      applyAdam(parameter, gradients[i], rates);
     });
   }
 

@@ -34,7 +34,7 @@ export function gradientNorm(
 ): number {
   let sum = 0;
   for (const [index, parameter] of parameters.entries()) {
-    const gradient = gradients[index]!;
+    const gradient = gradients[index];
     if (!(parameter instanceof SparseParameter)) sum += sumOfSquares(gradient);
     else if (kind === 'active') sum += squaredNormOfActive(parameter, gradient);
     else
@@ -68,9 +68,7 @@ function squaredNormOfAll(
   if (dense === undefined) throw new Error(`nobody has told the dense gradient of ${parameter.name}`);
   const [rows] = parameter.shape;
   const result =
-    kind === 'all'
-      ? sumOfSquares(dense)
-      : measure(tf.matMul(randomSigns(signs(), sketches, rows), dense as tf.Tensor2D)) / sketches;
+    kind === 'all' ? sumOfSquares(dense) : measure(tf.matMul(randomSigns(signs(), sketches, rows), dense)) / sketches;
   if (dense !== gradient) dense.dispose();
   return result;
 }

@@ -20,7 +20,7 @@ export class Sgd implements Optimizer {
   step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number): void {
     const rates = { learningRate: this.learningRate, weightDecay: this.#weightDecay, scale };
     parameters.forEach((parameter, i) => {
-      applySgd(parameter, gradients[i]!, rates);
+      applySgd(parameter, gradients[i], rates);
     });
   }
 

@@ -50,8 +50,8 @@ export class SntAsgd implements Optimizer {
     const rates = { learningRate: this.learningRate, weightDecay: this.#weightDecay, scale };
     if (this.#averagingSteps !== null) this.#averagingSteps += 1;
     for (const [i, parameter] of parameters.entries()) {
-      if (this.#averagingSteps === null) applySgd(parameter, gradients[i]!, rates);
-      else applyAveragedSgd(parameter, gradients[i]!, rates, this.#averagingSteps);
+      if (this.#averagingSteps === null) applySgd(parameter, gradients[i], rates);
+      else applyAveragedSgd(parameter, gradients[i], rates, this.#averagingSteps);
     }
   }
 

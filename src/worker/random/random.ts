@@ -72,7 +72,7 @@ export class RandomStream {
       this.#position += this.#buffer.length;
       this.#used = 0;
     }
-    return this.#buffer[this.#used++]! / 2 ** 32;
+    return this.#buffer[this.#used++] / 2 ** 32;
   }
 }
 

@@ -29,7 +29,7 @@ export function lowerBound(ascending: Int32Array, value: number): number {
   let high = ascending.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (ascending[middle]! < value) low = middle + 1;
+    if (ascending[middle] < value) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -46,12 +46,12 @@ export function splitEqually(budget: number, capacities: readonly number[]): num
     capacities.reduce((sum, capacity) => sum + capacity, 0),
   );
   while (rest > 0) {
-    const open = capacities.flatMap((capacity, i) => (capacity > shares[i]! ? [i] : []));
+    const open = capacities.flatMap((capacity, i) => (capacity > shares[i] ? [i] : []));
     const each = Math.floor(rest / open.length);
     const first = rest % open.length;
     for (const [order, i] of open.entries()) {
-      const share = Math.min(each + (order < first ? 1 : 0), capacities[i]! - shares[i]!);
-      shares[i]! += share;
+      const share = Math.min(each + (order < first ? 1 : 0), capacities[i] - shares[i]);
+      shares[i] += share;
       rest -= share;
     }
   }

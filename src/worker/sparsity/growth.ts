@@ -23,7 +23,7 @@ export function growRandomly(draw: GrowthDraw, size: number): GrowthRule {
     pick(
       candidates,
       smallest(
-        Uint32Array.from(candidates, (position) => words[position]!),
+        Uint32Array.from(candidates, (position) => words[position]),
         count,
       ),
     );
@@ -34,7 +34,7 @@ export function growIndependently(draw: GrowthDraw, size: number): GrowthRule {
   const words = wordsOf(draw, size);
   return (candidates, count) => {
     const threshold = (count / candidates.length) * 2 ** 32;
-    return candidates.filter((position) => words[position]! < threshold);
+    return candidates.filter((position) => words[position] < threshold);
   };
 }
 
@@ -48,7 +48,7 @@ function wordsOf({ seed, update, layer }: GrowthDraw, size: number): Uint32Array
  */
 export function growByGradient(gradient: Float32Array): GrowthRule {
   return (candidates, count) => {
-    const keys = descendingMagnitudeKeys(Float32Array.from(candidates, (position) => gradient[position]!));
+    const keys = descendingMagnitudeKeys(Float32Array.from(candidates, (position) => gradient[position]));
     return pick(candidates, smallest(keys, count));
   };
 }

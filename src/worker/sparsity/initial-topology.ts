@@ -26,16 +26,16 @@ export const erdosRenyi: Initialiser = (density, shapes) => {
     let budget = 0;
     let perimeter = 0;
     shapes.forEach(([rows, columns], i) => {
-      budget += full[i]! ? -(1 - density) * rows * columns : density * rows * columns;
-      perimeter += full[i]! ? 0 : rows + columns;
+      budget += full[i] ? -(1 - density) * rows * columns : density * rows * columns;
+      perimeter += full[i] ? 0 : rows + columns;
     });
     const epsilon = budget / perimeter;
     const densities = shapes.map(([rows, columns], i) =>
-      full[i]! ? 1 : (epsilon * (rows + columns)) / (rows * columns),
+      full[i] ? 1 : (epsilon * (rows + columns)) / (rows * columns),
     );
     const overfull = densities.findIndex((layer) => layer > 1);
     if (overfull < 0) return densities;
-    densities.forEach((layer, i) => (full[i] = full[i]! || layer > 1));
+    densities.forEach((layer, i) => (full[i] = full[i] || layer > 1));
   }
 };
 
@@ -58,8 +58,8 @@ export function initialPatterns(
     const words = new RandomWords(seed, 'topology', layer).words(rows * columns);
     const positions =
       sampling === 'exact'
-        ? smallest(words, Math.round(densities[layer]! * rows * columns))
-        : ascending(rows * columns).filter((position) => words[position]! < densities[layer]! * 2 ** 32);
+        ? smallest(words, Math.round(densities[layer] * rows * columns))
+        : ascending(rows * columns).filter((position) => words[position] < densities[layer] * 2 ** 32);
     if (positions.length === 0) {
       const rule = `leaves no active weight in ${name} (${rows} x ${columns}): raise it or enlarge the model`;
       throw new UserError(`method.density: ${density} ${rule}`);

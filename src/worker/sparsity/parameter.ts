@@ -232,7 +232,7 @@ export type Parameter = DenseParameter | SparseParameter;
 
 /** The numbers of a dense tensor at some positions. */
 export function gather(dense: Float32Array, positions: Int32Array): Float32Array {
-  return Float32Array.from(positions, (position) => dense[position]!);
+  return Float32Array.from(positions, (position) => dense[position]);
 }
 
 /** Numbers for the positions `after`, taken from `before` where a position was there already. */
@@ -240,8 +240,8 @@ function carryOver(before: Int32Array, numbers: Float32Array, after: Int32Array,
   const result = new Float32Array(after.length);
   let old = 0;
   for (let i = 0; i < after.length; i++) {
-    while (old < before.length && before[old]! < after[i]!) old++;
-    result[i] = before[old] === after[i] ? numbers[old]! : fill;
+    while (old < before.length && before[old] < after[i]) old++;
+    result[i] = before[old] === after[i] ? numbers[old] : fill;
   }
   return result;
 }

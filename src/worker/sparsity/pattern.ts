@@ -25,7 +25,7 @@ export class Pattern {
     let row = 0;
     let previous = -1;
     for (let i = 0; i < positions.length; i++) {
-      const position = positions[i]!;
+      const position = positions[i];
       if (position <= previous || position >= rows * columns) {
         throw new RangeError(`position ${position} after ${previous} in a pattern of ${rows} x ${columns}`);
       }
@@ -45,10 +45,10 @@ export class Pattern {
   static fromBits(rows: number, columns: number, bits: Uint8Array): Pattern {
     const size = rows * columns;
     let count = 0;
-    for (let i = 0; i < size; i++) count += (bits[i >> 3]! >> (i & 7)) & 1;
+    for (let i = 0; i < size; i++) count += (bits[i >> 3] >> (i & 7)) & 1;
     const positions = new Int32Array(count);
     let next = 0;
-    for (let i = 0; i < size; i++) if ((bits[i >> 3]! >> (i & 7)) & 1) positions[next++] = i;
+    for (let i = 0; i < size; i++) if ((bits[i >> 3] >> (i & 7)) & 1) positions[next++] = i;
     return Pattern.fromPositions(rows, columns, positions);
   }
 
@@ -66,8 +66,8 @@ export class Pattern {
   positions(): Int32Array {
     const positions = new Int32Array(this.count);
     for (let row = 0; row < this.rows; row++) {
-      const end = this.rowStart[row + 1]!;
-      for (let i = this.rowStart[row]!; i < end; i++) positions[i] = row * this.columns + this.column[i]!;
+      const end = this.rowStart[row + 1];
+      for (let i = this.rowStart[row]; i < end; i++) positions[i] = row * this.columns + this.column[i];
     }
     return positions;
   }
@@ -80,7 +80,7 @@ export class Pattern {
   /** Bit i % 8 of byte floor(i / 8) is 1 where position i is active. */
   toBits(): Uint8Array {
     const bits = new Uint8Array(Math.ceil(this.size / 8));
-    for (const position of this.positions()) bits[position >> 3]! |= 1 << (position & 7);
+    for (const position of this.positions()) bits[position >> 3] |= 1 << (position & 7);
     return bits;
   }
 

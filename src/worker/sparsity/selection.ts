@@ -12,7 +12,7 @@ export function smallest(keys: Uint32Array, count: number): Int32Array {
   const chosen = new Int32Array(count);
   let next = 0;
   for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!;
+    const key = keys[i];
     if (key < cut || (key === cut && ties-- > 0)) chosen[next++] = i;
   }
   return chosen;
@@ -27,11 +27,11 @@ function histogramCut(
   const bins = new Uint32Array(0x10000);
   for (const key of keys) {
     const bin = binOf(key);
-    if (bin >= 0) bins[bin]!++;
+    if (bin >= 0) bins[bin]++;
   }
   let below = 0;
   let bin = 0;
-  while (below + bins[bin]! < count) below += bins[bin++]!;
+  while (below + bins[bin] < count) below += bins[bin++];
   return { bin, below };
 }
 
@@ -48,7 +48,7 @@ export function descendingMagnitudeKeys(numbers: Float32Array): Uint32Array {
 
 /** `positions[i]` for each chosen i. */
 export function pick(positions: Int32Array, chosen: Int32Array): Int32Array {
-  return chosen.map((i) => positions[i]!);
+  return chosen.map((i) => positions[i]);
 }
 
 /** Union of two ascending lists that have no element in common. */
@@ -56,7 +56,7 @@ export function union(a: Int32Array, b: Int32Array): Int32Array {
   const result = new Int32Array(a.length + b.length);
   let [i, j] = [0, 0];
   for (let next = 0; next < result.length; next++) {
-    result[next] = j === b.length || (i < a.length && a[i]! < b[j]!) ? a[i++]! : b[j++]!;
+    result[next] = j === b.length || (i < a.length && a[i] < b[j]) ? a[i++] : b[j++];
   }
   return result;
 }
@@ -65,7 +65,7 @@ export function union(a: Int32Array, b: Int32Array): Int32Array {
 export function difference(a: Int32Array, b: Int32Array): Int32Array {
   let j = 0;
   return a.filter((element) => {
-    while (j < b.length && b[j]! < element) j++;
+    while (j < b.length && b[j] < element) j++;
     return b[j] !== element;
   });
 }

@@ -50,7 +50,7 @@ export function updateTopology(
   return layers.map((layer, index) => {
     const { seed, update, config } = context;
     const growth = rules.growth({ seed, update, layer: index }, layer.pattern.size, config);
-    return grow(layer, removed[index]!, growth, config);
+    return grow(layer, removed[index], growth, config);
   });
 }
 
@@ -92,11 +92,11 @@ function grow(layer: Layer, removed: Int32Array, growth: GrowthRule, config: Run
         count,
         candidatesOf.map(({ length }) => length),
       );
-      grown = concatenate(candidatesOf.map((own, gate) => growth(own, shares[gate]!)));
+      grown = concatenate(candidatesOf.map((own, gate) => growth(own, shares[gate])));
       break;
     }
     case 'per-gate':
-      grown = concatenate(candidatesOf.map((own, gate) => growth(own, within(removed, ranges[gate]!).length)));
+      grown = concatenate(candidatesOf.map((own, gate) => growth(own, within(removed, ranges[gate]).length)));
       break;
   }
   const positions = union(survivors, grown);

@@ -34,7 +34,7 @@ export class MaskLog {
 
   /** Begins a file with the first masks; one that is there is replaced. */
   static create(path: string, names: readonly string[], patterns: readonly Pattern[]): MaskLog {
-    const layers = patterns.map(({ rows, columns }, i) => ({ name: names[i]!, rows, columns }));
+    const layers = patterns.map(({ rows, columns }, i) => ({ name: names[i], rows, columns }));
     const head = Buffer.concat([magic, record(Buffer.from(JSON.stringify(layers)))]);
     const file = openSync(path, 'w');
     writeAndClose(file, head, 0);
@@ -68,7 +68,7 @@ export class MaskLog {
   /** Adds the masks of an update; they are on disk when this returns. */
   append(patterns: readonly Pattern[]): void {
     const bits = bitsOf(patterns);
-    const bytes = record(deflateRawSync(bits.map((byte, i) => byte ^ this.#bits[i]!)));
+    const bytes = record(deflateRawSync(bits.map((byte, i) => byte ^ this.#bits[i])));
     writeAndClose(openSync(this.#path, 'r+'), bytes, this.#length);
     this.#length += bytes.length;
     this.#bits = bits;
@@ -93,7 +93,7 @@ export function* readMasks(path: string): Generator<{ layer: MaskLayer; pattern:
     }
     const change = inflateRawSync(payload);
     if (change.length !== bits.length) throw damaged();
-    bits = bits.map((byte, i) => byte ^ change[i]!);
+    bits = bits.map((byte, i) => byte ^ change[i]);
     let at = 0;
     yield layers.map((layer) => {
       const own = bits.subarray(at, (at += bytesOf(layer)));

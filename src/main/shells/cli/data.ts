@@ -31,7 +31,7 @@ export function dataCommand(): Command {
           bar.show(progress.file, progress.received, progress.total);
         });
         bar.stop();
-        announce(corpora[0]!, json === true);
+        announce(corpora[0], json === true);
       } finally {
         bar.stop();
       }
@@ -49,7 +49,7 @@ export function dataCommand(): Command {
       const { train, valid, test, json } = options;
       const job = { type: 'import', folder: corporaFolder(), name, files: { train, valid, test } } as const;
       const { corpora } = await runCorpusJob(job);
-      announce(corpora[0]!, json === true);
+      announce(corpora[0], json === true);
     });
   return data;
 }

@@ -14,7 +14,11 @@ const program = new Command('sparrow')
   .description('Trains sparse recurrent language models on this machine.')
   .version(packageJson.version)
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(`sparrow: ${oneLine(text)}\n`) });
+  .configureOutput({
+    outputError: (text, write) => {
+      write(`sparrow: ${oneLine(text)}\n`);
+    },
+  });
 for (const command of [trainCommand(), resumeCommand(), presetsCommand(), dataCommand(), doctorCommand()]) {
   program.addCommand(inheritSettings(command));
 }

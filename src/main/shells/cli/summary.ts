@@ -26,13 +26,13 @@ export function summary(run: string, events: readonly RunEvent[]): string {
 /** Density of each layer and gate after the last topology update, and before the first where it has changed. */
 function gateTable(events: readonly RunEvent[]): string {
   const updates = events.filter((event) => event.type === 'sparsity');
-  const [first, final] = [updates[0], updates.at(-1)];
+  const [first, final] = [updates.at(0), updates.at(-1)];
   if (first === undefined || final === undefined) return '';
   const rows = final.layers.flatMap((layer, i) => {
-    const before = first.layers[i]!;
+    const before = first.layers[i];
     return layer.gates.map((gate, j) => [
       gate.name === 'all' ? layer.name : `${layer.name} ${gate.name}`,
-      percent(before.gates[j]!.active / gate.size),
+      percent(before.gates[j].active / gate.size),
       percent(gate.active / gate.size),
     ]);
   });

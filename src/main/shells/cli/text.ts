@@ -35,7 +35,7 @@ export function bytes(value: number): string {
     scaled /= 1000;
     unit += 1;
   }
-  return `${unit === 0 ? scaled : scaled.toFixed(1)} ${units[unit]!}`;
+  return `${unit === 0 ? scaled : scaled.toFixed(1)} ${units[unit]}`;
 }
 
 /** Rows of cells in columns, the first column to the left and all others to the right. */
@@ -43,7 +43,7 @@ export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
   const line = (row: readonly string[]) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
 }
 
