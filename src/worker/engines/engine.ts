@@ -5,6 +5,7 @@ import { messageOf, UserError } from '../../shared/errors.js';
 import type { Layout } from '../sparsity/parameter.js';
 import { installComposedOps } from '../ops/op.js';
 import * as tf from '../tf.js';
+import { replaceWasmSlice } from './wasm-slice.js';
 
 /** What computes. */
 export interface Engine {
@@ -31,6 +32,7 @@ export async function startEngine(wanted: 'auto' | 'wasm'): Promise<Engine> {
   } catch (error) {
     throw new UserError(`engine ${name} does not work here (${messageOf(error)}): run "sparrow doctor"`);
   }
+  replaceWasmSlice();
   installComposedOps('wasm');
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   return {

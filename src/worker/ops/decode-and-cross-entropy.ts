@@ -10,7 +10,7 @@ import { toDense, toStored } from './weight.js';
  *     dl = (softmax l - onehot target) / positions      dy = dl W      dW = dlᵀ y      db = sum of dl
  */
 interface Inputs {
-  y: tf.Tensor;
+  y: tf.Tensor2D;
   values: tf.Tensor;
   bias: tf.Tensor;
 }
@@ -27,17 +27,16 @@ const run = defineOp<Inputs, Attributes>({
   inputs: ['y', 'values', 'bias'],
   outputs: 2, // loss, softmax
   forward: ({ y, values, bias }, { weight, targets }) => {
-    const logits = tf.matMul(y as tf.Tensor2D, toDense(values, weight).transpose()).add(bias);
+    const logits = tf.matMul(y, toDense(values, weight).transpose()).add(bias);
     const softmax = tf.softmax(logits);
     // The largest softmax is at least 1 / vocabulary, so its logarithm is always good: log sum exp l = max l - log max p.
     const logSumExp = logits.max(1).sub(softmax.max(1).log());
-    const places = tf.stack([tf.range(0, targets.length, 1, 'int32'), tf.tensor1d(targets, 'int32')], 1);
-    return [logSumExp.sub(tf.gatherND(logits, places)).mean(), softmax];
+    const logitsOfTargets = logits.mul(oneHot(targets, logits.shape[1]!)).sum(1);
+    return [logSumExp.sub(logitsOfTargets).mean(), softmax];
   },
   backward: ([dLoss], { y, values }, [, softmax], { weight, targets }) => {
     const [positions, words] = softmax.shape as [number, number];
-    const expected = tf.oneHot(tf.tensor1d(targets, 'int32'), words);
-    const dLogits = softmax.sub(expected).mul<tf.Tensor2D>(dLoss.div(positions));
+    const dLogits = softmax.sub(oneHot(targets, words)).mul<tf.Tensor2D>(dLoss.div(positions));
     return {
       y: tf.matMul(dLogits, toDense(values, weight)),
       values: toStored(tf.matMul(dLogits.transpose(), y), weight),
@@ -45,6 +44,11 @@ const run = defineOp<Inputs, Attributes>({
     };
   },
 });
+
+/** [positions, words]: 1 where the column is the target of the row. */
+function oneHot(targets: Int32Array, words: number): tf.Tensor {
+  return tf.oneHot(tf.tensor1d(targets, 'int32'), words);
+}
 
 /**
  * @param y [positions, hidden]

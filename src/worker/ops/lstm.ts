@@ -21,13 +21,13 @@ import { toDense, toStored } from './weight.js';
  * All that does not depend on the step before is one product over the window: only `h W_hhᵀ` and `dz W_hh` are left inside.
  */
 interface Inputs {
-  x: tf.Tensor;
+  x: tf.Tensor2D;
   inputValues: tf.Tensor;
   recurrentValues: tf.Tensor;
   inputBias: tf.Tensor;
   recurrentBias: tf.Tensor;
-  hidden: tf.Tensor;
-  cell: tf.Tensor;
+  hidden: tf.Tensor2D;
+  cell: tf.Tensor2D;
 }
 
 interface Attributes {
@@ -40,23 +40,18 @@ interface Attributes {
 const run = defineOp<Inputs, Attributes>({
   name: 'SparrowLstm',
   inputs: ['x', 'inputValues', 'recurrentValues', 'inputBias', 'recurrentBias', 'hidden', 'cell'],
-  outputs: 5, // h of every step, last h, last c; kept for the way back: gates and cells of every step
+  outputs: 8, // h of every step, last h, last c; kept for the way back, of every step: c, i, f, g, o
   forward: (inputs, { inputWeight, recurrentWeight }) => {
-    const [batch, size] = inputs.hidden.shape as [number, number];
+    const [batch, size] = inputs.hidden.shape;
     const steps = inputs.x.shape[0] / batch;
     const bias = inputs.inputBias.add(inputs.recurrentBias);
-    const fromInput = tf
-      .matMul(inputs.x as tf.Tensor2D, toDense(inputs.inputValues, inputWeight).transpose())
-      .add(bias);
+    const fromInput = tf.matMul(inputs.x, toDense(inputs.inputValues, inputWeight).transpose()).add<tf.Tensor2D>(bias);
     const recurrent = toDense(inputs.recurrentValues, recurrentWeight).transpose();
 
-    let hidden = inputs.hidden as tf.Tensor2D;
-    let cell = inputs.cell as tf.Tensor2D;
-    const outputs: tf.Tensor2D[] = [];
-    const gates: tf.Tensor2D[] = [];
-    const cells: tf.Tensor2D[] = [];
+    let { hidden, cell } = inputs;
+    const kept: Step[] = [];
     for (let t = 0; t < steps; t++) {
-      const z = rowsOf(fromInput as tf.Tensor2D, t, batch).add<tf.Tensor2D>(tf.matMul(hidden, recurrent));
+      const z = rowsOf(fromInput, t, batch).add<tf.Tensor2D>(tf.matMul(hidden, recurrent));
       const squashed = z.sigmoid();
       const i = block(squashed, 0, size);
       const f = block(squashed, 1, size);
@@ -64,23 +59,25 @@ const run = defineOp<Inputs, Attributes>({
       const o = block(squashed, 3, size);
       cell = f.mul<tf.Tensor2D>(cell).add(i.mul(g));
       hidden = o.mul(cell.tanh());
-      outputs.push(hidden);
-      cells.push(cell);
-      gates.push(tf.concat2d([i, f, g, o], 1));
+      kept.push({ hidden, cell, i, f, g, o });
     }
-    return [tf.concat2d(outputs, 0), hidden.clone(), cell.clone(), tf.concat2d(gates, 0), tf.concat2d(cells, 0)];
+    const all = (name: keyof Step) =>
+      tf.concat2d(
+        kept.map((step) => step[name]),
+        0,
+      );
+    return [all('hidden'), hidden.clone(), cell.clone(), all('cell'), all('i'), all('f'), all('g'), all('o')];
   },
-  backward: ([dy, dHidden, dCell], inputs, [outputs, , , gates, cells], { inputWeight, recurrentWeight }) => {
-    const [batch, size] = inputs.hidden.shape as [number, number];
+  backward: ([dy, dHidden, dCell], inputs, outputs, { inputWeight, recurrentWeight }) => {
+    const [y, , , cells, i, f, g, o] = outputs as readonly tf.Tensor2D[];
+    const [batch] = inputs.hidden.shape;
     const steps = inputs.x.shape[0] / batch;
     const recurrent = toDense(inputs.recurrentValues, recurrentWeight);
-    const before = (first: tf.Tensor, all: tf.Tensor) =>
-      tf.concat2d([first as tf.Tensor2D, rowsOf(all as tf.Tensor2D, 0, (steps - 1) * batch)], 0);
-    const hiddenBefore = before(inputs.hidden, outputs);
+    const before = (first: tf.Tensor2D, all: tf.Tensor2D) =>
+      tf.concat2d([first, tf.slice2d(all, [0, 0], [(steps - 1) * batch, all.shape[1]])], 0);
 
     // Everything in dz but dc and dh, for all steps at once: [positions, 4 * size].
-    const [i, f, g, o] = [0, 1, 2, 3].map((gate) => block(gates as tf.Tensor2D, gate, size)) as Four;
-    const tanhCell = cells.tanh() as tf.Tensor2D;
+    const tanhCell = cells.tanh();
     const slopes = tf.concat2d(
       [
         g.mul(i).mul(tf.sub(1, i)),
@@ -98,10 +95,9 @@ const run = defineOp<Inputs, Attributes>({
     for (let t = steps - 1; t >= 0; t--) {
       dh = dh.add(rowsOf(dy as tf.Tensor2D, t, batch));
       dc = dc.add(dh.mul(rowsOf(hiddenToCell, t, batch)));
-      const dzAtStep = tf.concat2d([dc, dc, dc, dh], 1).mul<tf.Tensor2D>(rowsOf(slopes, t, batch));
-      dz.unshift(dzAtStep);
+      dz[t] = tf.concat2d([dc, dc, dc, dh], 1).mul<tf.Tensor2D>(rowsOf(slopes, t, batch));
       dc = dc.mul(rowsOf(f, t, batch));
-      dh = tf.matMul(dzAtStep, recurrent);
+      dh = tf.matMul(dz[t], recurrent);
     }
     const dGates = tf.concat2d(dz, 0);
     const dGatesTransposed = dGates.transpose();
@@ -109,7 +105,7 @@ const run = defineOp<Inputs, Attributes>({
     return {
       x: tf.matMul(dGates, toDense(inputs.inputValues, inputWeight)),
       inputValues: toStored(tf.matMul(dGatesTransposed, inputs.x), inputWeight),
-      recurrentValues: toStored(tf.matMul(dGatesTransposed, hiddenBefore), recurrentWeight),
+      recurrentValues: toStored(tf.matMul(dGatesTransposed, before(inputs.hidden, y)), recurrentWeight),
       inputBias: dBias,
       recurrentBias: dBias.clone(),
       hidden: dh,
@@ -118,14 +114,15 @@ const run = defineOp<Inputs, Attributes>({
   },
 });
 
-type Four = [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+/** What one time step leaves behind, each [batch, size]. */
+type Step = Readonly<Record<'hidden' | 'cell' | 'i' | 'f' | 'g' | 'o', tf.Tensor2D>>;
 
-/** Rows of one time step of [steps * batch, columns], or `batch` rows from there. */
+/** Rows of one time step of [steps * batch, columns]. */
 function rowsOf(all: tf.Tensor2D, step: number, batch: number): tf.Tensor2D {
   return tf.slice2d(all, [step * batch, 0], [batch, all.shape[1]]);
 }
 
-/** Columns of one gate of [rows, 4 * size]. */
+/** Columns of one gate of [batch, 4 * size]. */
 function block(all: tf.Tensor2D, gate: number, size: number): tf.Tensor2D {
   return tf.slice2d(all, [0, gate * size], [all.shape[0], size]);
 }

@@ -11,7 +11,7 @@ import { toDense, toStored } from './weight.js';
  * Products take transposed copies instead of tfjs's transpose flags, with which the wasm backend is 13 times slower.
  */
 interface Inputs {
-  x: tf.Tensor;
+  x: tf.Tensor2D;
   values: tf.Tensor;
   bias: tf.Tensor;
 }
@@ -25,9 +25,7 @@ const run = defineOp<Inputs, Attributes>({
   name: 'SparrowSparseLinear',
   inputs: ['x', 'values', 'bias'],
   outputs: 1,
-  forward: ({ x, values, bias }, { weight }) => [
-    tf.matMul(x as tf.Tensor2D, toDense(values, weight).transpose()).add(bias),
-  ],
+  forward: ({ x, values, bias }, { weight }) => [tf.matMul(x, toDense(values, weight).transpose()).add(bias)],
   backward: ([dy], { x, values }, _outputs, { weight }) => ({
     x: tf.matMul(dy, toDense(values, weight)),
     values: toStored(tf.matMul((dy as tf.Tensor2D).transpose(), x), weight),
