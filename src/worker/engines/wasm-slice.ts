@@ -1,6 +1,9 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '../tf.js';
 
+/** What of the backend reaches its memory. */
+type Heap = Pick<BackendWasm, 'makeOutput' | 'typedArrayFromHeap'>;
+
 /**
  * tfjs's slice on the wasm backend first copies the whole tensor out of the heap, whatever part is wanted: a loop over time
  * steps then costs the square of their number. This one reads in place what a matrix's slice needs.
@@ -15,8 +18,8 @@ export function replaceWasmSlice(): void {
       const { x } = call.inputs;
       if (x === undefined || Array.isArray(x) || x.shape.length !== 2 || x.dtype !== 'float32')
         return theirs.kernelFunc(call);
-      const [[firstRow, firstColumn], [rows, columns]] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size);
-      const backend = call.backend as BackendWasm;
+      const [[firstRow, firstColumn], [rows, columns]] = tf.slice_util.parseSliceParams(x, begin, size);
+      const backend = call.backend as Heap;
       // The heap may move when it grows, so the source is looked up after the target has been made.
       const target = backend.makeOutput([rows, columns], 'float32');
       const to = backend.typedArrayFromHeap(target) as Float32Array;
