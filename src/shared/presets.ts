@@ -1,4 +1,7 @@
+import quickDense from '../../resources/presets/quick-dense.json';
 import quickSelfish from '../../resources/presets/quick-selfish.json';
+import quickStatic from '../../resources/presets/quick-static.json';
+import selfishLstmPtb from '../../resources/presets/selfish-lstm-ptb.json';
 import { UserError } from './errors.js';
 import { parseRunConfig, type PartialRunConfig } from './run-config.js';
 
@@ -11,6 +14,9 @@ export interface Preset {
 
 const files: Readonly<Record<string, { readonly sentence: string; readonly config: unknown }>> = {
   'quick-selfish': quickSelfish,
+  'quick-static': quickStatic,
+  'quick-dense': quickDense,
+  'selfish-lstm-ptb': selfishLstmPtb,
 };
 
 /** Every preset is a file in resources/presets, checked here as any configuration is. */

@@ -1,7 +1,7 @@
-import { messageOf, UserError } from '../shared/errors.js';
+import { explained, UserError } from '../shared/errors.js';
 
 /** What goes to the parent process of an error: its message, and its stack where it is a defect of ours. */
 export function explain(error: unknown): { message: string; stack?: string } {
-  const defect = error instanceof Error && !(error instanceof UserError);
-  return { message: messageOf(error), ...(defect ? { stack: error.stack ?? '' } : {}) };
+  const told = explained(error);
+  return { message: told.message, ...(told instanceof UserError ? {} : { stack: told.stack ?? '' }) };
 }

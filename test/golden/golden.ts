@@ -36,6 +36,8 @@ function asText({ case: name, layout, worstRelativeError, status, detail }: Verd
   return [status.padEnd(12), name.padEnd(26), layout.padEnd(7), error.padStart(8), ` ${detail}`].join(' ').trimEnd();
 }
 
+// Whoever reads our output may stop reading (`| head`): then there is nobody to compute for.
+process.stdout.on('error', () => process.exit(1));
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { messageOf } from '../../shared/errors.js';
+import { explained, UserError } from '../../shared/errors.js';
 import {
   trainerMessageSchema,
   type RunEvent,
@@ -52,11 +52,8 @@ export class Trainer {
         onEvent(message.sequence, message.event);
         this.#send({ type: 'acknowledge', sequence: message.sequence });
       } catch (error) {
-        outcome = {
-          kind: 'failed',
-          message: messageOf(error),
-          stack: error instanceof Error ? error.stack : undefined,
-        };
+        const told = explained(error);
+        outcome = { kind: 'failed', message: told.message, stack: told instanceof UserError ? undefined : told.stack };
         child.kill('SIGKILL');
       }
     });

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { messageOf, UserError } from '../../../shared/errors.js';
+import { explained, UserError } from '../../../shared/errors.js';
 import packageJson from '../../../../package.json';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
@@ -56,10 +56,8 @@ process.exit();
 
 function exitStatusOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof UserError) process.stderr.write(`sparrow: ${error.message}\n`);
-  else
-    process.stderr.write(
-      `sparrow: this is a defect of Sparrow: ${error instanceof Error ? error.stack : messageOf(error)}\n`,
-    );
+  const told = explained(error);
+  const text = told instanceof UserError ? told.message : `this is a defect of Sparrow: ${told.stack ?? told.message}`;
+  process.stderr.write(`sparrow: ${text}\n`);
   return 1;
 }

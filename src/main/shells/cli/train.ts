@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { assertNever, messageOf, UserError } from '../../../shared/errors.js';
 import { presetNamed } from '../../../shared/presets.js';
@@ -81,7 +82,7 @@ async function follow(run: RunFolder, config: RunConfig, resume: boolean, json: 
   const signal = stopOnSignals(trainer, json);
   const end = await trainer.end;
   progress.stop();
-  conclude(run, end, json, signal());
+  conclude(run, end, { json, resumed: resume, signal: signal() });
 }
 
 function progressFor(run: RunFolder, json: boolean): Progress {
@@ -90,7 +91,11 @@ function progressFor(run: RunFolder, json: boolean): Progress {
 }
 
 /** What is left to say and the exit status. */
-function conclude(run: RunFolder, end: TrainerEnd, json: boolean, signal: NodeJS.Signals | undefined): void {
+function conclude(
+  run: RunFolder,
+  end: TrainerEnd,
+  { json, resumed, signal }: { json: boolean; resumed: boolean; signal: NodeJS.Signals | undefined },
+): void {
   const resume = `go on with "sparrow resume ${run.id}"`;
   switch (end.kind) {
     case 'finished':
@@ -98,20 +103,28 @@ function conclude(run: RunFolder, end: TrainerEnd, json: boolean, signal: NodeJS
       return;
     case 'stopped':
       process.stderr.write(`sparrow: ${run.id} is stopped and checkpointed: ${resume}\n`);
-      process.exitCode = signal === 'SIGINT' ? 130 : 143;
+      process.exitCode = exitStatusOf(signal ?? 'SIGTERM');
       return;
     case 'refused':
-      if (run.events.length === 0) run.remove();
+      if (!resumed && run.events.length === 0) run.remove();
       throw errorOf(end);
     case 'failed':
       throw errorOf(end);
     case 'interrupted': {
-      const hasCheckpoint = run.events.some(({ type }) => type === 'checkpoint');
-      throw new UserError(`${run.id} was interrupted: ${end.reason}. ${hasCheckpoint ? resume : 'Start it anew'}`);
+      const text = `${run.id} was interrupted: ${end.reason}; ${resume}`;
+      if (signal === undefined) throw new UserError(text);
+      process.stderr.write(`sparrow: ${text}\n`);
+      process.exitCode = exitStatusOf(signal);
+      return;
     }
     default:
       assertNever(end);
   }
+}
+
+/** What shells report of a command that a signal has ended: 128 and the signal's number. */
+function exitStatusOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
 }
 
 function errorOf({ message, stack }: { message: string; stack?: string | undefined }): Error {
