@@ -40,10 +40,13 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     await setImmediate(); // messages come in between two steps
     return !observer.stopRequested();
   };
-  const stop = async (): Promise<'stopped'> => {
-    await saveCheckpoint(run, observer, emit);
+  const stop = (): 'stopped' => {
     emit({ type: 'stopped', step: progress.step, epoch: progress.epoch });
     return 'stopped';
+  };
+  const checkpointAndStop = async () => {
+    await saveCheckpoint(run, observer, emit);
+    return stop();
   };
 
   emit(describeRun(run));
@@ -56,7 +59,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
       progress.window += 1;
       clock.tick(length * streams.train.batch);
       if (progress.report.steps === config.training.reportEvery) report(run, clock, emit);
-      if (!(await proceed())) return stop();
+      if (!(await proceed())) return checkpointAndStop();
     }
 
     if (optimizer.averaging) exchangeAverages(run);
@@ -64,7 +67,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     if (loss !== undefined) judge(run, loss, emit);
     if (optimizer.averaging) exchangeAverages(run);
     clock.tick(0);
-    if (loss === undefined) return stop();
+    if (loss === undefined) return checkpointAndStop();
 
     const epoch = progress.epoch + 1;
     const cause = optimizer.afterValidation(model.parameters, loss, epoch);
@@ -80,10 +83,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 
   adoptWeights(model.parameters, run.checkpoints.readBest());
   const testLoss = await evaluate(model, streams.test, bptt, proceed);
-  if (testLoss === undefined) {
-    emit({ type: 'stopped', step: progress.step, epoch: progress.epoch }); // the checkpoint of the last epoch stands
-    return 'stopped';
-  }
+  if (testLoss === undefined) return stop(); // the checkpoint of the last epoch stands
   clock.tick(0);
   finish(run, testLoss, emit);
   return 'finished';
