@@ -9,6 +9,7 @@ import { SparseParameter } from '../../src/worker/sparsity/parameter.js';
 import { readMasks } from '../../src/worker/storage/masks.js';
 import * as tf from '../../src/worker/tf.js';
 import { train } from '../../src/worker/trainer.js';
+import { story } from '../support/sparrow.js';
 
 /** Whole trainings in this process: small enough for seconds, with everything a large one has. */
 const tiny: PartialRunConfig = {
@@ -58,24 +59,6 @@ async function trained(
     stopRequested: () => ++asked === options.stopAt,
   });
   return { end, events, run, folder, asked };
-}
-
-/** What must not depend on when a run was interrupted: everything but the clock and the interruptions themselves. */
-function story(events: readonly RunEvent[]): RunEvent[] {
-  return events.flatMap((event): RunEvent[] => {
-    switch (event.type) {
-      case 'started':
-      case 'stopped':
-      case 'checkpoint':
-        return [];
-      case 'step':
-        return [{ ...event, tokensPerSecond: 0 }];
-      case 'finished':
-        return [{ ...event, trainingMs: 0 }];
-      default:
-        return [event];
-    }
-  });
 }
 
 function of<Type extends RunEvent['type']>(events: readonly RunEvent[], type: Type): RunEventOf<Type>[] {

@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RandomStream } from '../../src/worker/random/random.js';
+import { eventsOf, gone, Home, isAlive, Sparrow, sparrow, story, trainerOf } from '../support/sparrow.js';
+
+const home = new Home();
+afterAll(() => {
+  home.remove();
+});
+
+/** A second or so of training, with averaging, dropout and topology updates. */
+const settings = {
+  'model.embedding': 16,
+  'model.hidden': 16,
+  'model.dropout.input': 0.2,
+  'method.removingRate': 0.5,
+  'optimizer.learningRate': 5,
+  'optimizer.averagingFrom': 3,
+  'corpus.vocabulary': 100,
+  'corpus.tokens': 3000,
+  'training.epochs': 12,
+  'training.batch': 10,
+  'training.bptt': 10,
+  'training.evaluationBatch': 4,
+  'training.reportEvery': 5,
+};
+const train = (name: string) => [
+  'train',
+  '--json',
+  ...['--name', name],
+  ...Object.entries(settings).flatMap(([field, value]) => ['--set', `${field}=${value}`]),
+];
+
+/** Losses, masks and final weights of a run; tensors by the checksums of their files. */
+function outcome(run: string) {
+  const folder = join(run, 'checkpoints');
+  const last = readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort(bySequence)
+    .at(-1)!;
+  const state = JSON.parse(readFileSync(join(folder, last), 'utf8')) as Record<'tensors' | 'best', { sha256: string }>;
+  const masks = createHash('sha256')
+    .update(readFileSync(join(run, 'masks.bin')))
+    .digest('hex');
+  return { story: story(eventsOf(run)), masks, weights: state.tensors.sha256, best: state.best.sha256 };
+}
+
+/** step-000000080-12.json: the second number counts events. */
+function bySequence(a: string, b: string): number {
+  const sequence = (name: string) => Number(/-(\d+)\.json$/.exec(name)?.[1]);
+  return sequence(a) - sequence(b);
+}
+
+let undisturbed: ReturnType<typeof outcome>;
+beforeAll(async () => {
+  const { status, stderr } = await sparrow(home, train('undisturbed'));
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  undisturbed = outcome(home.run('undisturbed-1'));
+  expect(undisturbed.story.at(-1)?.type).toBe('finished');
+});
+
+/** A moment at which to kill: resolves when it has come. None lets a run get further than one epoch. */
+type Moment = (running: Sparrow, random: RandomStream) => Promise<unknown>;
+
+const afterSteps: Moment = async (running, random) => {
+  const reports = Math.floor(random.next() * 6);
+  let seen = 0;
+  await running.event(({ type }) => type === 'step' && seen++ === reports);
+};
+const atTopologyUpdate: Moment = (running) => running.event((event) => event.type === 'sparsity' && event.update > 0);
+const atEvaluation: Moment = (running) => running.event(({ type }) => type === 'evaluation');
+const atStart: Moment = (_running, random) => sleep(random.next() * 600);
+
+const moments = [
+  ...[afterSteps, atTopologyUpdate, atStart, atEvaluation, afterSteps],
+  ...[afterSteps, atStart, atTopologyUpdate, afterSteps, atEvaluation],
+];
+
+test('killed with SIGKILL at ten moments and resumed each time, a run ends as one that was never killed', async () => {
+  const random = new RandomStream(1, 'language', 99);
+  const run = home.run('killed-1');
+  let landed = 0;
+  for (const [i, moment] of moments.entries()) {
+    // Other numbers of threads on the way: they must change nothing.
+    const args = existsSync(run) ? ['resume', 'killed-1', '--json', '--threads', String(1 + (i % 2))] : train('killed');
+    const running = new Sparrow(home, args);
+    await moment(running, random);
+    const trainer = trainerOf(run);
+    // In turn the trainer, the command that watches it, and both at once.
+    if (i % 3 !== 0 && trainer !== undefined) process.kill(trainer, 'SIGKILL');
+    if (i % 3 !== 1 || trainer === undefined) running.process.kill('SIGKILL');
+    const { status } = await running.ended;
+    if (status !== 0) landed += 1;
+    const orphan = trainerOf(run);
+    if (orphan !== undefined) await gone(orphan);
+  }
+  expect(landed).toBe(moments.length);
+  const { status, stderr } = await sparrow(home, ['resume', 'killed-1', '--json']);
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(outcome(run)).toEqual(undisturbed);
+});
+
+test('killed in the middle of ten file operations, a run ends as one that was never killed', async () => {
+  const preload = pathToFileURL(join(import.meta.dirname, '../support/die-in-file-operation.mjs')).href;
+  const random = new RandomStream(2, 'language', 99);
+  const run = home.run('torn-1');
+  let kills = 0;
+  while (kills < 10) {
+    // An epoch has some twenty operations: masks, best weights, checkpoint, clearing away the old ones.
+    const moment = 1 + Math.floor(random.next() * 30);
+    const environment = { NODE_OPTIONS: `--import=${preload}`, SPARROW_TEST_DIE_AT: String(moment) };
+    const args = existsSync(run) ? ['resume', 'torn-1', '--json'] : train('torn');
+    const { status, stderr } = await sparrow(home, args, environment);
+    expect(stderr).toMatch(/^sparrow: torn-1 was interrupted: the trainer ended with SIGKILL; .*\n$/);
+    expect(status).toBe(1);
+    kills += 1;
+  }
+  expect((await sparrow(home, ['resume', 'torn-1', '--json'])).status).toBe(0);
+  expect(outcome(run)).toEqual(undisturbed);
+});
+
+test('a trainer whose watching command is killed ends by itself', async () => {
+  const running = new Sparrow(home, train('orphan'));
+  await running.event(({ type }) => type === 'step');
+  const trainer = trainerOf(home.run('orphan-1'))!;
+  expect(isAlive(trainer)).toBe(true);
+  running.process.kill('SIGKILL');
+  await gone(trainer);
+});
+
+for (const [signal, expected] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  test(`${signal} checkpoints, exits with ${expected} and loses nothing`, async () => {
+    const name = `stopped-by-${signal.toLowerCase()}`;
+    const running = new Sparrow(home, train(name));
+    await running.event((event) => event.type === 'step' && event.step >= 15);
+    running.process.kill(signal);
+    const { status, stderr } = await running.ended;
+    expect(status).toBe(expected);
+    expect(stderr).toBe(`sparrow: ${name}-1 is stopped and checkpointed: go on with "sparrow resume ${name}-1"\n`);
+    const steps = eventsOf(home.run(`${name}-1`));
+    expect(steps.at(-1)).toMatchObject({ type: 'stopped' });
+    expect(steps.at(-2)).toMatchObject({ type: 'checkpoint' });
+    const resumed = new Sparrow(home, ['resume', `${name}-1`, '--json']);
+    const started = await resumed.event(({ type }) => type === 'started');
+    // It goes on from the very step at which it stopped.
+    expect(started).toMatchObject({ resumedFrom: (steps.at(-1) as { step: number }).step });
+    expect((await resumed.ended).status).toBe(0);
+    expect(outcome(home.run(`${name}-1`))).toEqual(undisturbed);
+  });
+}
+
+test('a second signal ends a run at once, and what was checkpointed can be resumed', async () => {
+  const running = new Sparrow(home, train('impatient'));
+  await running.event(({ type }) => type === 'checkpoint');
+  const trainer = trainerOf(home.run('impatient-1'))!;
+  process.kill(trainer, 'SIGSTOP'); // so that it cannot follow the first one
+  running.process.kill('SIGINT');
+  await sleep(700);
+  running.process.kill('SIGINT');
+  const { status, stderr } = await running.ended;
+  expect(status).toBe(130);
+  expect(stderr).toMatch(/^sparrow: impatient-1 was interrupted: .*SIGKILL.*"sparrow resume impatient-1"\n$/);
+  expect((await sparrow(home, ['resume', 'impatient-1', '--json'])).status).toBe(0);
+  expect(outcome(home.run('impatient-1'))).toEqual(undisturbed);
+});
+
+test('a run is trained by one process: a second resume is refused and the first goes on', async () => {
+  const first = new Sparrow(home, train('twice'));
+  await first.event(({ type }) => type === 'step');
+  const second = await sparrow(home, ['resume', 'twice-1', '--json']);
+  expect(second.status).toBe(1);
+  expect(second.stderr).toMatch(/^sparrow: run \S+twice-1 is in use by process \d+: .*\n$/);
+  expect((await first.ended).status).toBe(0);
+  expect(outcome(home.run('twice-1'))).toEqual(undisturbed);
+});
+
+test('two runs of one name that start together get a folder each', async () => {
+  const [a, b] = [new Sparrow(home, train('pair')), new Sparrow(home, train('pair'))];
+  expect([(await a.ended).status, (await b.ended).status]).toEqual([0, 0]);
+  expect(outcome(home.run('pair-1'))).toEqual(undisturbed);
+  expect(outcome(home.run('pair-2'))).toEqual(undisturbed);
+});
+
+test('a run that is finished cannot be resumed', async () => {
+  const { status, stderr } = await sparrow(home, ['resume', 'undisturbed-1']);
+  expect(status).toBe(1);
+  expect(stderr).toBe('sparrow: undisturbed-1 is finished: there is nothing to resume\n');
+});

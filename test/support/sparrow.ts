@@ -1,0 +1,133 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { RunEvent } from '../../src/shared/run-events.js';
+
+/** The command line as it is installed: the bundle that set-up has built, under this Node, with a data folder of its own. */
+const bundle = join(import.meta.dirname, '../../out/main/sparrow.js');
+const patienceMs = 50_000;
+
+/** A data folder that is gone when the tests of a file are done. */
+export class Home {
+  readonly path = mkdtempSync(join(tmpdir(), 'sparrow-home-'));
+
+  run(id: string): string {
+    return join(this.path, 'runs', id);
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+export interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end. */
+export async function sparrow(
+  home: Home,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
+  return new Sparrow(home, args, environment).ended;
+}
+
+/** A command that is under way. With `--json` its events can be awaited. */
+export class Sparrow {
+  readonly process: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly events: RunEvent[] = [];
+  readonly #listeners = new Set<(event: RunEvent) => void>();
+
+  constructor(home: Home, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+    const child = spawn(process.execPath, [bundle, ...args], {
+      env: { ...process.env, SPARROW_HOME: home.path, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process = child;
+    const output = { stdout: '', stderr: '' };
+    child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      output.stdout += `${line}\n`;
+      if (!args.includes('--json') || !line.startsWith('{"type"')) return;
+      const event = JSON.parse(line) as RunEvent;
+      this.events.push(event);
+      for (const listener of this.#listeners) listener(event);
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+    this.ended = once(child, 'close').then(([status, signal]) => {
+      clearTimeout(timer);
+      return { status: status as number | null, signal: signal as NodeJS.Signals | null, ...output };
+    });
+  }
+
+  /** Resolves with the first event that fits; rejects if the command ends without one. */
+  async event(fits: (event: RunEvent) => boolean): Promise<RunEvent> {
+    const early = this.events.find(fits);
+    if (early !== undefined) return early;
+    return new Promise((resolve, reject) => {
+      this.#listeners.add((event) => {
+        if (fits(event)) resolve(event);
+      });
+      void this.ended.then(({ stderr }) => {
+        reject(new Error(`ended without the event that was awaited: ${stderr}`));
+      });
+    });
+  }
+}
+
+/** Id of the trainer process that is at work on a run, or undefined where there is none. */
+export function trainerOf(run: string): number | undefined {
+  const lock = join(run, 'trainer.lock');
+  if (!existsSync(lock)) return undefined;
+  const pid = Number.parseInt(readFileSync(lock, 'utf8'), 10);
+  return Number.isInteger(pid) && isAlive(pid) ? pid : undefined;
+}
+
+/** Resolves when a process is gone. */
+export async function gone(pid: number): Promise<void> {
+  for (const deadline = Date.now() + patienceMs; isAlive(pid);) {
+    if (Date.now() > deadline) throw new Error(`process ${pid} does not end`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Events of a run's log, in order. */
+export function eventsOf(run: string): RunEvent[] {
+  const lines = readFileSync(join(run, 'events.jsonl'), 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => (JSON.parse(line) as { event: RunEvent }).event);
+}
+
+/** What must not depend on when a run was interrupted: everything but the clock and the interruptions themselves. */
+export function story(events: readonly RunEvent[]): RunEvent[] {
+  return events.flatMap((event): RunEvent[] => {
+    switch (event.type) {
+      case 'started':
+      case 'stopped':
+      case 'checkpoint':
+        return [];
+      case 'step':
+        return [{ ...event, tokensPerSecond: 0 }];
+      case 'finished':
+        return [{ ...event, trainingMs: 0 }];
+      default:
+        return [event];
+    }
+  });
+}
