@@ -43,7 +43,7 @@ interface Result {
 /** Trains, goes on from what a run in the same folder left, or both; stops when asked for the `stopAt`-th time. */
 async function trained(
   config: PartialRunConfig,
-  options: { before?: Result; stopAt?: number | undefined; onEvent?: (event: RunEvent) => void } = {},
+  options: { before?: Result; stopAt?: number | undefined; onEvent?: (event: RunEvent, run: Run) => void } = {},
 ): Promise<Result> {
   const folder = options.before?.folder ?? newFolder();
   const run = await openRun(parseRunConfig(config), { run: folder, corpora: scratch }, options.before !== undefined);
@@ -53,7 +53,7 @@ async function trained(
     emit: (sequence, event) => {
       events.length = sequence;
       events.push(event);
-      options.onEvent?.(event);
+      options.onEvent?.(event, run);
     },
     settled: () => Promise.resolve(),
     stopRequested: () => ++asked === options.stopAt,
@@ -256,6 +256,28 @@ test('averaging begins by the trigger when validation has stalled', async () => 
   const first = losses.findIndex((loss, epoch) => epoch > 0 && loss > Math.min(...losses.slice(0, epoch)));
   expect(begins).toMatchObject({ cause: 'trigger', epoch: first + 1 });
   expect(of(events, 'evaluation').map(({ averaged }) => averaged)).toEqual(losses.map((_, epoch) => epoch > first));
+});
+
+test('once averaging, validation is of the averages, and training goes on from the weights themselves', async () => {
+  const training = { ...tiny.training, reportEvery: 1 };
+  const config = { ...tiny, training, method: { kind: 'static', density: 0.4 } } as const;
+  const slot = (run: Run, name: 'values' | 'average') => run.model.parameters.map((parameter) => parameter.read(name));
+  let trainedWeights: Float32Array[] = [];
+  let measured: Float32Array[] | undefined;
+  let compared = 0;
+  const { events } = await trained(config, {
+    onEvent: (event, run) => {
+      if (event.type === 'step') trainedWeights = slot(run, 'values');
+      if (event.type === 'evaluation') measured = event.averaged ? slot(run, 'values') : undefined;
+      if (event.type !== 'checkpoint' || measured === undefined) return;
+      expect(slot(run, 'average')).toEqual(measured);
+      expect(slot(run, 'values')).toEqual(trainedWeights);
+      expect(trainedWeights).not.toEqual(measured);
+      compared += 1;
+    },
+  });
+  expect(of(events, 'evaluation').map(({ averaged }) => averaged)).toEqual([false, false, true, true]);
+  expect(compared).toBe(2);
 });
 
 test('the test text is measured with the weights of the best epoch', async () => {
