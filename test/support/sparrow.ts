@@ -46,7 +46,8 @@ export class Sparrow {
   readonly events: RunEvent[] = [];
   readonly #listeners = new Set<(event: RunEvent) => void>();
 
-  constructor(home: Home, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+  /** @param boundMs after which it is killed */
+  constructor(home: Home, args: readonly string[], environment: NodeJS.ProcessEnv = {}, boundMs = patienceMs) {
     const child = spawn(process.execPath, [bundle, ...args], {
       env: { ...process.env, SPARROW_HOME: home.path, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -61,7 +62,7 @@ export class Sparrow {
       this.events.push(event);
       for (const listener of this.#listeners) listener(event);
     });
-    const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+    const timer = setTimeout(() => child.kill('SIGKILL'), boundMs);
     this.ended = once(child, 'close').then(([status, signal]) => {
       clearTimeout(timer);
       return { status: status as number | null, signal: signal as NodeJS.Signals | null, ...output };
