@@ -6,7 +6,7 @@ import { codeOf, messageOf, UserError } from '../../shared/errors.js';
 import { parseRunConfig } from '../../shared/run-config.js';
 import { syncFolder } from '../storage/atomic-file.js';
 import { corpusFromTexts, splits, type BySplit, type Corpus, type Split } from './corpus.js';
-import { linesOf } from './tokenise.js';
+import { linesOf, wordsOf } from './tokenise.js';
 
 /**
  * The corpora of a data folder: a folder each, with three texts and a record of what they are. A corpus is there whole or
@@ -85,8 +85,8 @@ export function addCorpus(folder: string, record: CorpusRecord, sources: BySplit
     throw new UserError(`there is a corpus ${name} already: choose another name, or delete ${place} first`);
   }
   const draft = join(folder, `.new-${name}-${randomBytes(6).toString('hex')}`);
-  mkdirSync(draft, { recursive: true });
   try {
+    mkdirSync(draft, { recursive: true });
     for (const split of splits) writeFileSync(textPath(draft, '.', split), sources[split].bytes, { flush: true });
     writeFileSync(join(draft, recordFile), `${JSON.stringify(record, undefined, 2)}\n`, { flush: true });
     syncFolder(draft);
@@ -164,7 +164,9 @@ export function describeCorpus(
 
 function checkedText({ bytes, from }: SourceText): string {
   const text = decode(bytes, from);
-  if (text.trim() === '') throw new UserError(`${from} is empty: a corpus needs words to learn`);
+  if (linesOf(text).every((line) => wordsOf(line).length === 0)) {
+    throw new UserError(`${from} is empty: a corpus needs words to learn`);
+  }
   return text;
 }
 
