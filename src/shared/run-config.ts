@@ -143,7 +143,7 @@ const deviceSchema = z.strictObject({
     .describe('How sparse weights are stored: active values only, or dense under a mask; auto suits the engine.'),
 });
 
-const runConfigSchema = z
+export const runConfigSchema = z
   .strictObject({
     name: z.string().max(200).default('').describe('What the run is called in lists and charts.'),
     seed: uint32.default(1).describe('Decides every random choice: same seed, same curve.'),
@@ -213,7 +213,9 @@ export function applySettings(config: PartialRunConfig, settings: readonly strin
 
 function splitSetting(setting: string): [path: string[], text: string] {
   const equals = setting.indexOf('=');
-  if (equals < 1) throw new UserError(`--set ${setting}: expected FIELD=VALUE, for example --set method.density=0.2`);
+  if (equals < 1) {
+    throw new UserError(`--set ${oneWord(setting)}: expected FIELD=VALUE, for example --set method.density=0.2`);
+  }
   return [setting.slice(0, equals).trim().split('.'), setting.slice(equals + 1).trim()];
 }
 
@@ -266,17 +268,22 @@ function explain(issue: z.core.$ZodIssue, input: unknown): string[] {
     const group = path.reduce<unknown>((value, key) => (isRecord(value) ? value[key] : undefined), parseRunConfig({}));
     return issue.keys.map((key) => unknownField(path, key, isRecord(group) ? Object.keys(group) : []));
   }
-  const value = path.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), input);
-  const given = value === undefined ? '' : `${JSON.stringify(value)} `;
+  const valueIn = (config: unknown) =>
+    path.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), config);
+  let value = valueIn(input);
+  // A field left to its default can be one half of an impossible combination.
+  if (value === undefined && path.length > 0) value = valueIn(parseRunConfig({}));
+  const given = value === undefined ? '' : `${clipped(JSON.stringify(value))} `;
   return [`${path.join('.') || 'configuration'}: ${given}${ruleOf(issue)}`];
 }
 
 function ruleOf(issue: z.core.$ZodIssue): string {
+  const unit = 'origin' in issue && issue.origin === 'string' ? ' characters' : '';
   switch (issue.code) {
     case 'too_small':
-      return `must be ${issue.inclusive ? 'at least' : 'more than'} ${String(issue.minimum)}`;
+      return `must be ${issue.inclusive ? 'at least' : 'more than'} ${String(issue.minimum)}${unit}`;
     case 'too_big':
-      return `must be ${issue.inclusive ? 'at most' : 'less than'} ${String(issue.maximum)}`;
+      return `must be ${issue.inclusive ? 'at most' : 'less than'} ${String(issue.maximum)}${unit}`;
     case 'invalid_value':
       return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
     case 'invalid_type':
@@ -289,7 +296,16 @@ function ruleOf(issue: z.core.$ZodIssue): string {
 function unknownField(group: readonly string[], key: string, known: readonly string[]): string {
   const place = group.length > 0 ? `in ${group.join('.')}` : 'of a run';
   const fields = known.length > 0 ? `; the fields are ${known.join(', ')}` : '';
-  return `${[...group, key].join('.')}: no such field ${place}${fields}`;
+  return `${[...group, oneWord(key)].join('.')}: no such field ${place}${fields}`;
+}
+
+/** A name as it is, or quoted where it would tear the line. */
+function oneWord(name: string): string {
+  return /^[!-~]+$/.test(name) ? name : JSON.stringify(name);
+}
+
+function clipped(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
