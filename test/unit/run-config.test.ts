@@ -1,0 +1,412 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { UserError } from '../../src/shared/errors.js';
+import { presetNamed, presets } from '../../src/shared/presets.js';
+import { applySettings, parseRunConfig, runConfigSchema } from '../../src/shared/run-config.js';
+
+/** What JSON Schema says of a field, as far as it is used here. */
+interface FieldSchema {
+  readonly type: 'object' | 'string' | 'number' | 'integer' | 'boolean';
+  readonly properties?: Readonly<Record<string, FieldSchema>>;
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+}
+
+interface Field extends FieldSchema {
+  readonly path: string;
+}
+
+function fieldsOf(schema: FieldSchema, path: readonly string[]): Field[] {
+  const here = path.length > 0 ? [{ ...schema, path: path.join('.') }] : [];
+  return [
+    ...here,
+    ...Object.entries(schema.properties ?? {}).flatMap(([key, field]) => fieldsOf(field, [...path, key])),
+  ];
+}
+
+const schema = z.toJSONSchema(runConfigSchema, { io: 'input' }) as unknown as FieldSchema;
+const all = fieldsOf(schema, []);
+const groups = all.filter(({ type }) => type === 'object');
+const leaves = all.filter(({ type }) => type !== 'object');
+const numbers = leaves.filter(({ type }) => type === 'number' || type === 'integer');
+
+/** A configuration with one field, such as { model: { hidden: 3 } }. */
+function only(path: string, value: unknown): unknown {
+  return path.split('.').reduceRight((inner: unknown, key) => ({ [key]: inner }), value);
+}
+
+const valueAt = (config: unknown, path: string) =>
+  path.split('.').reduce((inner, key) => (inner as Record<string, unknown>)[key], config);
+
+/** Why a configuration is refused: an error for the user, in one line. */
+function refusal(input: unknown): string {
+  return messageOf(() => parseRunConfig(input));
+}
+
+function messageOf(attempt: () => unknown): string {
+  try {
+    attempt();
+  } catch (error) {
+    expect(error).toBeInstanceOf(UserError);
+    expect((error as UserError).message).not.toContain('\n');
+    return (error as UserError).message;
+  }
+  throw new Error('nothing was refused');
+}
+
+/** Ends of a range: values that are just inside and just outside, and how a refusal begins the rule. */
+function ends(field: Field): { inside: number; outside: number; rule: string }[] {
+  const step = field.type === 'integer' ? 1 : 1e-6;
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = field;
+  return [
+    ...(minimum === undefined ? [] : [{ inside: minimum, outside: minimum - step, rule: `at least ${minimum}` }]),
+    ...(maximum === undefined ? [] : [{ inside: maximum, outside: maximum + step, rule: `at most ${maximum}` }]),
+    ...(exclusiveMinimum === undefined
+      ? []
+      : [{ inside: exclusiveMinimum + step, outside: exclusiveMinimum, rule: `more than ${exclusiveMinimum}` }]),
+    ...(exclusiveMaximum === undefined
+      ? []
+      : [{ inside: exclusiveMaximum - step, outside: exclusiveMaximum, rule: `less than ${exclusiveMaximum}` }]),
+  ];
+}
+
+describe('the defaults', () => {
+  test('are a valid configuration, with every field of the schema', () => {
+    const config = parseRunConfig({});
+    for (const { path, default: fallback } of leaves) expect([path, valueAt(config, path)]).toEqual([path, fallback]);
+    expect(leaves.length).toBeGreaterThan(40);
+  });
+
+  test('are what the documents of the method say', () => {
+    expect(parseRunConfig({})).toMatchObject({
+      ...{ name: '', seed: 1 },
+      model: { kind: 'stacked-lstm', layers: 2, tied: false, dropout: { input: 0, hidden: 0, output: 0 } },
+      method: { kind: 'selfish', density: 0.33, removingRate: 0.8, finalRemovingRate: 0.005, sampling: 'exact' },
+      optimizer: { kind: 'snt-asgd', weightDecay: 1.2e-6, clip: 0.25, nonmonotone: 5 },
+      corpus: { name: 'built-in' },
+      training: { epochs: 100, batch: 20, bptt: 35, evaluationBatch: 20 },
+    });
+  });
+
+  test('stay what they are when the whole is written down and read again', () => {
+    const config = parseRunConfig({ model: { hidden: 64 } });
+    expect(parseRunConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+
+  test('of a group hold where another field of it is given', () => {
+    const { adam } = parseRunConfig({ optimizer: { adam: { beta1: 0.9 } } }).optimizer;
+    expect(adam).toEqual({ ...parseRunConfig({}).optimizer.adam, beta1: 0.9 });
+  });
+});
+
+describe('every field', () => {
+  test.each(leaves)('$path has a sentence', ({ description }) => {
+    expect(description).toMatch(/^[A-Z][^\n]{10,}\.$/);
+  });
+
+  test.each(leaves)('$path has limits', (field) => {
+    if (field.type === 'boolean' || field.enum !== undefined) return;
+    if (field.type === 'string') expect(field.maxLength ?? field.pattern).toBeDefined();
+    else expect(ends(field)).toHaveLength(2);
+  });
+
+  const foreign = [true, 'text', 1, null, [], { a: 1 }];
+  test.each(leaves)('$path refuses values of other types', ({ path, type, enum: choices }) => {
+    const name = type === 'integer' ? 'number' : type;
+    for (const value of foreign.filter((other) => typeof other !== name || choices !== undefined)) {
+      const rule =
+        choices === undefined
+          ? `of type ${name}`
+          : `one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`;
+      expect(refusal(only(path, value))).toBe(`${path}: ${JSON.stringify(value)} must be ${rule}`);
+    }
+  });
+});
+
+describe('a number', () => {
+  // Impossible combinations aside, which would be refused for another reason.
+  const base = ['method.kind=static', 'method.removingRate=1', 'method.finalRemovingRate=0'];
+
+  test.each(numbers)('as $path may lie at either end of its range, and not beyond', (field) => {
+    for (const { inside, outside, rule } of ends(field)) {
+      const config = parseRunConfig(applySettings({}, [...base, `${field.path}=${inside}`]));
+      expect(valueAt(config, field.path)).toBe(inside);
+      const [first] = refusal(only(field.path, outside)).split('; '); // a combination can be refused beside it
+      expect(first).toBe(`${field.path}: ${outside} must be ${rule}`);
+    }
+  });
+
+  test.each(numbers.filter(({ type }) => type === 'integer'))(
+    'as $path must be whole',
+    ({ path, default: fallback }) => {
+      const value = Number(fallback) + 0.5;
+      expect(refusal(only(path, value))).toBe(`${path}: ${value} must be a whole number`);
+    },
+  );
+
+  test('must be finite', () => {
+    for (const value of [Infinity, -Infinity, NaN])
+      expect(refusal(only('optimizer.clip', value))).toMatch(/^optimizer\.clip: /);
+  });
+});
+
+describe('an unknown field', () => {
+  test.each(groups)('in $path is named with those there are', ({ path, properties }) => {
+    expect(refusal(only(`${path}.colour`, 3))).toBe(
+      `${path}.colour: no such field in ${path}; the fields are ${Object.keys(properties!).join(', ')}`,
+    );
+  });
+
+  const top = 'the fields are name, seed, model, method, optimizer, corpus, training, device';
+  test('at the top is named with those there are', () => {
+    expect(refusal({ colour: 3 })).toBe(`colour: no such field of a run; ${top}`);
+  });
+
+  test('with the name of an object member is refused', () => {
+    for (const key of ['__proto__', 'constructor', 'toString']) {
+      const input: unknown = JSON.parse(`{"${key}": {"seed": 2}}`);
+      expect(refusal(input)).toBe(`${key}: no such field of a run; ${top}`);
+    }
+  });
+
+  test('whose name would tear the line is quoted', () => {
+    expect(refusal({ 'a\nb': 1 })).toBe(`"a\\nb": no such field of a run; ${top}`);
+    expect(refusal({ '': 1 })).toBe(`"": no such field of a run; ${top}`);
+  });
+});
+
+describe('a configuration', () => {
+  test.each([null, [], 'text', 3])('that is %j is refused', (input) => {
+    expect(refusal(input)).toBe(`configuration: ${JSON.stringify(input)} must be of type object`);
+  });
+
+  test('that is missing is refused', () => {
+    expect(refusal(undefined)).toBe('configuration: must be of type object');
+  });
+
+  test.each(groups)('in which $path is no group is refused', ({ path }) => {
+    for (const value of [null, [], 'text', 3]) {
+      expect(refusal(only(path, value))).toBe(`${path}: ${JSON.stringify(value)} must be of type object`);
+    }
+  });
+
+  test('with several faults is refused with all of them', () => {
+    const faults = {
+      seed: -1,
+      model: { kind: 'gru', tied: 'yes', dropout: { inptu: 0 } },
+      training: { bptt: 0 },
+      x: 1,
+    };
+    expect(refusal(faults).split('; ')).toEqual(
+      expect.arrayContaining([
+        'seed: -1 must be at least 0',
+        'model.kind: "gru" must be one of "stacked-lstm"',
+        'model.tied: "yes" must be of type boolean',
+        'model.dropout.inptu: no such field in model.dropout',
+        'training.bptt: 0 must be at least 1',
+        'x: no such field of a run',
+      ]),
+    );
+  });
+
+  test('with a name of 200 characters is accepted, one longer refused with the limit and only the beginning', () => {
+    expect(parseRunConfig({ name: 'a'.repeat(200) }).name).toHaveLength(200);
+    expect(refusal({ name: 'a'.repeat(201) })).toBe(`name: "${'a'.repeat(78)}… must be at most 200 characters`);
+  });
+
+  test.each(['ptb', 'wikitext-2', '0', 'a._-', 'a'.repeat(64)])('may name the corpus %s', (name) => {
+    expect(parseRunConfig({ corpus: { name } }).corpus.name).toBe(name);
+  });
+
+  test.each(['', 'PTB', '-a', '../ptb', 'a b', 'a\nb', 'a'.repeat(65)])('may not name the corpus %j', (name) => {
+    expect(refusal({ corpus: { name } })).toBe(
+      `corpus.name: ${JSON.stringify(name)} must be 1 to 64 of a-z, 0-9, ".", "_" and "-", and begin with a letter or digit`,
+    );
+  });
+});
+
+describe('an impossible combination is refused with field, value and rule:', () => {
+  test.each([
+    {
+      what: 'tied weights of two sizes',
+      input: { model: { tied: true, embedding: 100, hidden: 200 } },
+      reason:
+        'model.embedding: 100 must equal model.hidden (200) where model.tied is true: the decoder is the embedding',
+    },
+    {
+      what: 'a dense run with a density',
+      input: { method: { kind: 'dense', density: 0.5 } },
+      reason: 'method.density: 0.5 must be 1 where method.kind is "dense"',
+    },
+    {
+      what: 'a dense run with the default density',
+      input: { method: { kind: 'dense' } },
+      reason: 'method.density: 0.33 must be 1 where method.kind is "dense"',
+    },
+    {
+      what: 'masks that compete for no free place',
+      input: { method: { kind: 'selfish', density: 1 } },
+      reason: 'method.density: 1 must be below 1 where method.kind is "selfish": weights need free positions to grow',
+    },
+    {
+      what: 'a removing rate that rises',
+      input: { method: { removingRate: 0.1, finalRemovingRate: 0.2 } },
+      reason: 'method.finalRemovingRate: 0.2 must be at most method.removingRate (0.1): the rate only falls',
+    },
+    {
+      what: 'a removing rate below the default end',
+      input: { method: { removingRate: 0 } },
+      reason: 'method.finalRemovingRate: 0.005 must be at most method.removingRate (0): the rate only falls',
+    },
+    ...(['sgd', 'adam'] as const).map((kind) => ({
+      what: `averaging with ${kind}`,
+      input: { optimizer: { kind, averagingFrom: 3 } },
+      reason: 'optimizer.averagingFrom: 3 must be 0 unless optimizer.kind is "snt-asgd", the only one that averages',
+    })),
+  ])('$what', ({ input, reason }) => {
+    expect(refusal(input)).toBe(reason);
+  });
+
+  test('all of them at once', () => {
+    const input = {
+      model: { tied: true, embedding: 2, hidden: 3 },
+      method: { kind: 'selfish', density: 1, removingRate: 0.1, finalRemovingRate: 0.2 },
+      optimizer: { kind: 'adam', averagingFrom: 3 },
+    };
+    const fields = ['model.embedding', 'method.density', 'method.finalRemovingRate', 'optimizer.averagingFrom'];
+    for (const field of fields) expect(refusal(input)).toContain(`${field}: `);
+  });
+
+  test.each([
+    { what: 'tied weights of one size', input: { model: { tied: true, embedding: 128, hidden: 128 } } },
+    { what: 'a dense run', input: { method: { kind: 'dense', density: 1 } } },
+    { what: 'fixed masks that leave nothing out', input: { method: { kind: 'static', density: 1 } } },
+    { what: 'a constant removing rate', input: { method: { removingRate: 0.5, finalRemovingRate: 0.5 } } },
+    { what: 'averaging from an epoch', input: { optimizer: { kind: 'snt-asgd', averagingFrom: 3 } } },
+  ])('but not $what', ({ input }) => {
+    expect(() => parseRunConfig(input)).not.toThrow();
+  });
+});
+
+describe('--set', () => {
+  const set = (...settings: string[]) => applySettings({}, settings);
+
+  test.each([
+    { setting: 'training.epochs=3', config: { training: { epochs: 3 } } },
+    { setting: 'method.density=0.2', config: { method: { density: 0.2 } } },
+    { setting: 'optimizer.weightDecay=1e-5', config: { optimizer: { weightDecay: 1e-5 } } },
+    { setting: 'training.epochs=1e2', config: { training: { epochs: 100 } } },
+    { setting: 'model.dropout.input=.5', config: { model: { dropout: { input: 0.5 } } } },
+    { setting: 'seed=-1', config: { seed: -1 } },
+    { setting: 'seed= 7 ', config: { seed: 7 } },
+    { setting: 'model.tied=true', config: { model: { tied: true } } },
+    { setting: 'method.excludeJustRemoved=false', config: { method: { excludeJustRemoved: false } } },
+    { setting: 'optimizer.kind=adam', config: { optimizer: { kind: 'adam' } } },
+    { setting: 'name=17', config: { name: '17' } },
+    { setting: 'name=true', config: { name: 'true' } },
+    { setting: 'name=', config: { name: '' } },
+    { setting: 'name=lr=20 b=c', config: { name: 'lr=20 b=c' } },
+    { setting: 'optimizer.adam.beta1=0.9', config: { optimizer: { adam: { beta1: 0.9 } } } },
+  ])('$setting takes the type of the default', ({ setting, config }) => {
+    expect(set(setting)).toEqual(config);
+  });
+
+  test.each(leaves)('$path reaches that field and no other', ({ path, default: fallback }) => {
+    expect(set(`${path}=${String(fallback)}`)).toEqual(only(path, fallback));
+  });
+
+  test('keeps what is set already, and the later of two settings holds', () => {
+    const before = { model: { hidden: 3, dropout: { output: 0.1 } }, seed: 9 };
+    const after = applySettings(before, ['model.dropout.input=0.2', 'model.hidden=4', 'model.hidden=5']);
+    expect(after).toEqual({ model: { hidden: 5, dropout: { output: 0.1, input: 0.2 } }, seed: 9 });
+    expect(before).toEqual({ model: { hidden: 3, dropout: { output: 0.1 } }, seed: 9 });
+  });
+
+  test.each([
+    { setting: 'training.epochs=many', reason: 'training.epochs: "many" is not a number' },
+    { setting: 'training.epochs=', reason: 'training.epochs: "" is not a number' },
+    { setting: 'training.epochs=3x', reason: 'training.epochs: "3x" is not a number' },
+    { setting: 'training.epochs=1 000', reason: 'training.epochs: "1 000" is not a number' },
+    { setting: 'training.epochs=true', reason: 'training.epochs: "true" is not a number' },
+    { setting: 'optimizer.clip=Infinity', reason: 'optimizer.clip: "Infinity" is not a number' },
+    { setting: 'optimizer.clip=NaN', reason: 'optimizer.clip: "NaN" is not a number' },
+    { setting: 'model.tied=1', reason: 'model.tied: "1" is neither true nor false' },
+    { setting: 'model.tied=True', reason: 'model.tied: "True" is neither true nor false' },
+    { setting: 'model.tied=', reason: 'model.tied: "" is neither true nor false' },
+    { setting: 'seed', reason: '--set seed: expected FIELD=VALUE, for example --set method.density=0.2' },
+    { setting: '=3', reason: '--set =3: expected FIELD=VALUE, for example --set method.density=0.2' },
+    { setting: '', reason: '--set "": expected FIELD=VALUE, for example --set method.density=0.2' },
+    { setting: 'a\nb', reason: '--set "a\\nb": expected FIELD=VALUE, for example --set method.density=0.2' },
+    {
+      setting: 'model.tide=true',
+      reason: 'model.tide: no such field in model; the fields are kind, embedding, hidden',
+    },
+    { setting: 'sede=3', reason: 'sede: no such field of a run; the fields are name, seed, model, method' },
+    { setting: 'seed.x=3', reason: 'seed.x: no such field in seed' },
+    { setting: '__proto__.seed=3', reason: '__proto__: no such field of a run; the fields are name' },
+    { setting: 'model.constructor=3', reason: 'model.constructor: no such field in model; the fields are kind' },
+    { setting: 'model..hidden=3', reason: 'model."": no such field in model; the fields are kind' },
+    {
+      setting: 'model=3',
+      reason: 'model is a group of fields: set one of kind, embedding, hidden, layers, tied, dropout',
+    },
+    {
+      setting: 'model.dropout=0.5',
+      reason: 'model.dropout is a group of fields: set one of input, hidden, output in it',
+    },
+  ])('$setting is refused', ({ setting, reason }) => {
+    const message = messageOf(() => set(setting));
+    expect(message.slice(0, reason.length)).toBe(reason);
+  });
+
+  test('leaves ranges, choices and combinations to the rules of the whole', () => {
+    expect(refusal(set('seed=-1'))).toBe('seed: -1 must be at least 0');
+    expect(refusal(set('model.kind=gru'))).toBe('model.kind: "gru" must be one of "stacked-lstm"');
+    expect(refusal(set('training.epochs=2.5'))).toBe('training.epochs: 2.5 must be a whole number');
+    expect(parseRunConfig(set('method.kind=dense', 'method.density=1')).method.density).toBe(1);
+  });
+
+  test('any number that is printed is read back as that number', () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        expect(set(`optimizer.clip=${value}`).optimizer?.clip).toBe(value === 0 ? 0 : value);
+      }),
+      { seed: 41 },
+    );
+  });
+});
+
+describe('presets', () => {
+  const folder = join(import.meta.dirname, '../../resources/presets');
+  const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+
+  test('are exactly the files of resources/presets', () => {
+    expect(presets.map(({ name }) => `${name}.json`).sort()).toEqual(files.sort());
+    expect(files.length).toBeGreaterThan(0);
+  });
+
+  test.each(files)('%s is a valid configuration with a sentence, found by its name', (file) => {
+    const content = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Record<string, unknown>;
+    expect(Object.keys(content).sort()).toEqual(['config', 'sentence']);
+    const name = file.replace(/\.json$/, '');
+    expect(presetNamed(name)).toEqual({ name, sentence: content['sentence'], config: content['config'] });
+    expect(presetNamed(name).sentence).toMatch(/^[A-Z][^\n]{20,}$/);
+    expect(parseRunConfig(presetNamed(name).config)).toMatchObject(content['config'] as object);
+  });
+
+  test.each(['Quick-Selfish', 'constructor', ''])('are named when %j is none', (name) => {
+    expect(messageOf(() => presetNamed(name))).toBe(
+      `${name}: no such preset; there are ${presets.map((preset) => preset.name).join(', ')}`,
+    );
+  });
+});
