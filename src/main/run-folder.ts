@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { codeOf, UserError } from '../shared/errors.js';
+import { codeOf, messageOf, UserError } from '../shared/errors.js';
 import { parseRunConfig, type RunConfig } from '../shared/run-config.js';
 import { runEventSchema, type RunEvent } from '../shared/run-events.js';
 import { runsFolder } from './data-folder.js';
@@ -50,16 +50,10 @@ export class RunFolder {
   /** @throws UserError where there is no such run, or it cannot be read */
   static open(id: string): RunFolder {
     const path = join(runsFolder(), id);
-    if (!/^[\w.-]+$/.test(id) || !existsSync(join(path, configFile))) {
+    if (!/^\w[\w.-]*$/.test(id) || !existsSync(join(path, configFile))) {
       throw new UserError(`${id}: there is no such run in ${runsFolder()}`);
     }
-    let config: unknown;
-    try {
-      config = JSON.parse(readFileSync(join(path, configFile), 'utf8'));
-    } catch {
-      throw new UserError(`${join(path, configFile)} is damaged: the run cannot be resumed`);
-    }
-    const run = new RunFolder(id, parseRunConfig(config));
+    const run = new RunFolder(id, readConfig(join(path, configFile)));
     run.#readLog();
     return run;
   }
@@ -94,22 +88,32 @@ export class RunFolder {
   #readLog(): void {
     const path = join(this.path, logFile);
     if (!existsSync(path)) return;
-    const content = readFileSync(path, 'utf8');
-    for (const line of content.split('\n').slice(0, -1)) {
-      const result = recordSchema.safeParse(parseJson(line));
-      if (!result.success)
+    const content = readFileSync(path);
+    for (let end; (end = content.indexOf('\n', this.#end)) >= 0; this.#end = end + 1) {
+      const result = recordSchema.safeParse(parseJson(content.toString('utf8', this.#end, end)));
+      if (!result.success) {
         throw new UserError(`${path} is damaged at byte ${this.#end}: cut it off there to resume the run`);
+      }
       this.#log.push({ sequence: result.data.sequence, start: this.#end, event: result.data.event });
-      this.#end += Buffer.byteLength(line) + 1;
     }
     // A line without its end was being written when the machine stopped.
     truncateSync(path, this.#end);
   }
 }
 
-function parseJson(line: string): unknown {
+function readConfig(path: string): RunConfig {
+  const config = parseJson(readFileSync(path, 'utf8'));
+  if (config === undefined) throw new UserError(`${path} is damaged: the run cannot be resumed`);
   try {
-    return JSON.parse(line);
+    return parseRunConfig(config);
+  } catch (error) {
+    throw new UserError(`${path}: ${messageOf(error)}`);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
@@ -120,6 +124,7 @@ function slug(name: string): string {
   return name
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-+|-+$/g, '')
-    .slice(0, 60);
+    .replace(/^-/, '')
+    .slice(0, 60)
+    .replace(/-$/, '');
 }
