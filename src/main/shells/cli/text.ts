@@ -9,7 +9,7 @@ export function integer(value: number): string {
 
 /** A perplexity to four digits or so. */
 export function perplexity(value: number): string {
-  return value < 1000 ? value.toFixed(2) : integer(value);
+  return value < 999.995 ? value.toFixed(2) : integer(value);
 }
 
 /** 0.3333 -> 33.3 % */
@@ -31,7 +31,7 @@ export function bytes(value: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB'];
   let scaled = value;
   let unit = 0;
-  while (scaled >= 1000 && unit < units.length - 1) {
+  while (Number(scaled.toFixed(1)) >= 1000 && unit < units.length - 1) {
     scaled /= 1000;
     unit += 1;
   }
