@@ -155,14 +155,17 @@ describe('the events of a run', () => {
     expect(stepsOf(RunFolder.open(run.id))).toEqual([0, 1, 20, 30]);
   });
 
-  test('are dropped, too, where the run was opened again and texts are not of one byte a letter', () => {
-    const run = RunFolder.create(config());
-    for (const sequence of [0, 1, 2]) run.append(sequence, { type: 'failed', message: `größe 鳥 𝄞 ${sequence}` });
-    const opened = RunFolder.open(run.id);
-    opened.append(1, event(10));
-    expect(stepsOf(RunFolder.open(run.id))).toEqual(['failed', 10]);
-    expect(readFileSync(logOf(run), 'utf8').trimEnd().split('\n')).toHaveLength(2);
-  });
+  test.each(['kept open', 'opened again'])(
+    'are dropped, too, from a run %s whose letters are of several bytes',
+    (how) => {
+      const created = RunFolder.create(config());
+      for (const sequence of [0, 1, 2]) created.append(sequence, { type: 'failed', message: `größe 鳥 𝄞 ${sequence}` });
+      const run = how === 'kept open' ? created : RunFolder.open(created.id);
+      run.append(1, event(10));
+      expect(stepsOf(RunFolder.open(run.id))).toEqual(['failed', 10]);
+      expect(readFileSync(logOf(run), 'utf8').trimEnd().split('\n')).toHaveLength(2);
+    },
+  );
 
   test('are all dropped when counting begins anew', () => {
     const run = runWith(3);
