@@ -117,7 +117,46 @@ describe('every field', () => {
   test.each(leaves)('$path has limits', (field) => {
     if (field.type === 'boolean' || field.enum !== undefined) return;
     if (field.type === 'string') expect(field.maxLength ?? field.pattern).toBeDefined();
-    else expect(ends(field)).toHaveLength(2);
+    else {
+      expect(ends(field)).toHaveLength(2);
+      for (const { outside } of ends(field)) expect(Math.abs(outside)).toBeLessThan(1e10);
+    }
+  });
+
+  const whole = { type: 'integer', minimum: 1 };
+  const share = { type: 'number', minimum: 0, maximum: 1 };
+  test.each([
+    ['seed', { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 }],
+    ['model.embedding', { ...whole, maximum: 100_000 }],
+    ['model.hidden', { ...whole, maximum: 100_000 }],
+    ['model.layers', { ...whole, maximum: 100 }],
+    ['model.dropout.input', { ...share, maximum: 0.99 }],
+    ['model.dropout.hidden', { ...share, maximum: 0.99 }],
+    ['model.dropout.output', { ...share, maximum: 0.99 }],
+    ['method.density', { type: 'number', exclusiveMinimum: 0, maximum: 1 }],
+    ['method.removingRate', share],
+    ['method.finalRemovingRate', share],
+    ['optimizer.learningRate', { type: 'number', exclusiveMinimum: 0, maximum: 1000 }],
+    ['optimizer.weightDecay', share],
+    ['optimizer.clip', { type: 'number', exclusiveMinimum: 0, maximum: 1e9 }],
+    ['optimizer.nonmonotone', { type: 'integer', minimum: 0, maximum: 100_000 }],
+    ['optimizer.averagingFrom', { type: 'integer', minimum: 0, maximum: 1_000_000 }],
+    ['optimizer.adam.learningRate', { type: 'number', exclusiveMinimum: 0, maximum: 1000 }],
+    ['optimizer.adam.beta1', { type: 'number', minimum: 0, exclusiveMaximum: 1 }],
+    ['optimizer.adam.beta2', { type: 'number', minimum: 0, exclusiveMaximum: 1 }],
+    ['corpus.vocabulary', { type: 'integer', minimum: 100, maximum: 50_000 }],
+    ['corpus.tokens', { type: 'integer', minimum: 1000, maximum: 100_000_000 }],
+    ['corpus.seed', { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 }],
+    ['training.epochs', { ...whole, maximum: 1_000_000 }],
+    ['training.batch', { ...whole, maximum: 10_000 }],
+    ['training.bptt', { ...whole, maximum: 10_000 }],
+    ['training.evaluationBatch', { ...whole, maximum: 10_000 }],
+    ['training.reportEvery', { ...whole, maximum: 1_000_000 }],
+    ['device.threads', { type: 'integer', minimum: 0, maximum: 1024 }],
+  ] as const)('%s has the range it is documented with', (path, range) => {
+    const { type, minimum, maximum, exclusiveMinimum, exclusiveMaximum } = leaves.find((field) => field.path === path)!;
+    const given = { type, minimum, maximum, exclusiveMinimum, exclusiveMaximum };
+    expect(given).toEqual(range); // undefined ends count for nothing
   });
 
   const foreign = [true, 'text', 1, null, [], { a: 1 }];
