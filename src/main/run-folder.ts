@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, messageOf, UserError } from '../shared/errors.js';
@@ -42,7 +51,7 @@ export class RunFolder {
         if (codeOf(error) === 'EEXIST') continue;
         throw error;
       }
-      writeFileSync(join(run.path, configFile), `${JSON.stringify(config, undefined, 2)}\n`);
+      run.#writeConfig();
       return run;
     }
   }
@@ -78,6 +87,18 @@ export class RunFolder {
     appendFileSync(join(this.path, logFile), line);
     this.#log.push({ sequence, start: this.#end, event });
     this.#end += Buffer.byteLength(line);
+  }
+
+  /** A run is there when its configuration is: whole, or not at all. */
+  #writeConfig(): void {
+    const path = join(this.path, configFile);
+    try {
+      writeFileSync(`${path}.tmp`, `${JSON.stringify(this.config, undefined, 2)}\n`, { flush: true });
+      renameSync(`${path}.tmp`, path);
+    } catch (error) {
+      this.remove();
+      throw error;
+    }
   }
 
   /** Deletes a run that never began. */

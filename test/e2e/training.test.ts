@@ -57,7 +57,7 @@ test(
   async (context) => {
     const data = process.env['SPARROW_DATA'];
     if (data === undefined)
-      context.skip('SPARROW_DATA is not set: it names the folder that holds ptb/valid.txt and ptb/test.txt');
+      return context.skip('SPARROW_DATA is not set: it names the folder that holds ptb/valid.txt and ptb/test.txt');
     // The published test text to learn from, the halves of the validation text to validate and test on.
     const lines = readFileSync(join(data, 'ptb/valid.txt'), 'utf8').split('\n').slice(0, -1);
     expect(lines).toHaveLength(2 * 1685);

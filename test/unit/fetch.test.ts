@@ -9,7 +9,7 @@ import { UserError } from '../../src/shared/errors.js';
 import { catalogue, catalogueEntry, type CatalogueEntry, type Checks } from '../../src/worker/corpus/catalogue.js';
 import { corpusFromTexts, splits, type BySplit, type Split } from '../../src/worker/corpus/corpus.js';
 import { fetchCorpus, type FetchOptions } from '../../src/worker/corpus/fetch.js';
-import { listCorpora, loadCorpus } from '../../src/worker/corpus/library.js';
+import { addCorpus, describeCorpus, listCorpora, loadCorpus } from '../../src/worker/corpus/library.js';
 import { linesOf, Vocabulary } from '../../src/worker/corpus/tokenise.js';
 import { deadAddress, startServer } from './support/server.js';
 import { temporaryFolder } from './support/temp-folder.js';
@@ -131,6 +131,24 @@ function expectWhole(folder: string): void {
 }
 
 describe('a fetch', () => {
+  test('does not take a corpus that was imported under its name for the published one', async () => {
+    const { folder, fetch, requests } = await host();
+    const own = { bytes: Buffer.from('a text of my own\n'.repeat(20)), from: 'own.txt' };
+    const sources = { train: own, valid: own, test: own };
+    addCorpus(folder, describeCorpus('tiny', 'imported', sources), sources);
+    expect(await errorOf(fetch())).toMatch(
+      /^there is a corpus tiny already that was imported: delete \S+tiny to fetch/,
+    );
+    expect(requests).toEqual([]);
+  });
+
+  test('is not hindered by another corpus that is damaged', async () => {
+    const { folder, fetch } = await host();
+    mkdirSync(join(folder, 'other'), { recursive: true });
+    writeFileSync(join(folder, 'other', 'corpus.json'), '{');
+    expect(await fetch()).toMatchObject({ name: 'tiny' });
+  });
+
   test('brings three files, records where they came from and leaves nothing but the corpus', async () => {
     const { folder, address, fetch, requests } = await host();
     const record = await fetch();

@@ -8,7 +8,7 @@ import { messageOf, UserError } from '../../shared/errors.js';
 import { ProcessLock } from '../storage/process-lock.js';
 import type { CatalogueEntry, Checks } from './catalogue.js';
 import { splits, type Split } from './corpus.js';
-import { addCorpus, describeCorpus, listCorpora, type CorpusRecord, type SourceText } from './library.js';
+import { addCorpus, corpusRecord, describeCorpus, type CorpusRecord, type SourceText } from './library.js';
 
 export interface FetchOptions {
   /** Another place with the same files, instead of the catalogue's address. */
@@ -33,8 +33,13 @@ export async function fetchCorpus(
   entry: CatalogueEntry,
   options: FetchOptions = {},
 ): Promise<CorpusRecord> {
-  const present = listCorpora(folder).find((record) => record.name === name);
-  if (present !== undefined) return present;
+  const present = corpusRecord(folder, name);
+  if (present?.origin === 'fetched') return present;
+  if (present !== undefined) {
+    throw new UserError(
+      `there is a corpus ${name} already that was imported: delete ${join(folder, name)} to fetch the published one`,
+    );
+  }
   const parts = join(folder, `.fetching-${name}`);
   mkdirSync(parts, { recursive: true });
   const lock = new ProcessLock(join(parts, 'lock'), `corpus ${name}`);

@@ -50,19 +50,24 @@ export function listCorpora(folder: string): CorpusRecord[] {
   return names.sort().map((name) => readRecord(folder, name));
 }
 
+/** The record of one corpus, or undefined where there is none of that name. */
+export function corpusRecord(folder: string, name: string): CorpusRecord | undefined {
+  return existsSync(join(folder, name, recordFile)) ? readRecord(folder, name) : undefined;
+}
+
 /**
  * Reads a corpus and makes sure that its texts are what they were when it came.
  * @throws UserError where it is not there, or has changed
  */
 export function loadCorpus(folder: string, name: string): Corpus {
-  if (!existsSync(join(folder, name, recordFile))) {
+  const record = corpusRecord(folder, name);
+  if (record === undefined) {
     const known = ['built-in', ...listCorpora(folder).map((record) => record.name)].join(', ');
     throw new UserError(
       `corpus.name: there is no corpus ${JSON.stringify(name)}; there are ${known} ` +
         `(get one with "sparrow data fetch ptb" or "sparrow data import")`,
     );
   }
-  const record = readRecord(folder, name);
   const read = (split: Split): string => {
     const path = textPath(folder, name, split);
     const bytes = readBytes(path);
