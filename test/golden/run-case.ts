@@ -18,7 +18,7 @@ export interface Verdict {
 }
 
 /** What kind of case it is, told by its entry in the manifest and never by its name; undefined if we have no code for it. */
-export function kindOf({ entry }: GoldenCase): Kind | undefined {
+function kindOf({ entry }: GoldenCase): Kind | undefined {
   if (trajectoryEntry.safeParse(entry).success) return trajectoryCase;
   if (entry['model'] === 'stacked-lstm') return stackedLstmCase;
   if (entry['model'] !== undefined) return undefined;

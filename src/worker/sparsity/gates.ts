@@ -24,7 +24,7 @@ export function within(positions: Int32Array, { start, end }: GateRange): Int32A
 }
 
 /** Index of the first element that is at least `value`. */
-export function lowerBound(ascending: Int32Array, value: number): number {
+function lowerBound(ascending: Int32Array, value: number): number {
   let low = 0;
   let high = ascending.length;
   while (low < high) {

@@ -5,7 +5,7 @@ import { UserError } from '../../shared/errors.js';
  * The safetensors format (huggingface/safetensors): eight bytes with the length of a JSON header, little-endian; the header,
  * which gives type, shape and place of every tensor; then the tensors' bytes, little-endian and row-major.
  */
-export type TensorData = Float32Array | Int32Array | Uint8Array;
+type TensorData = Float32Array | Int32Array | Uint8Array;
 
 export interface StoredTensor {
   readonly shape: readonly number[];
