@@ -38,7 +38,7 @@ test('the smallest keys are those a stable sort puts first', () => {
 
 test('among equal keys those with the smaller index are chosen', () => {
   expect([...smallest(new Uint32Array(5).fill(9), 3)]).toEqual([0, 1, 2]);
-  expect([...smallest(Uint32Array.of(5, 1, 5, 0, 5, 5), 4)]).toEqual([0, 1, 2, 3]);
+  expect([...smallest(Uint32Array.of(5, 1, 5, 5, 0), 3)]).toEqual([0, 1, 4]);
 });
 
 test('no key is chosen where none is asked for', () => {
