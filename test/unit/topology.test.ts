@@ -1,4 +1,3 @@
-import '@tensorflow/tfjs-backend-cpu';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { parseRunConfig } from '../../src/shared/run-config.js';
@@ -10,13 +9,11 @@ import { ascending, Pattern } from '../../src/worker/sparsity/pattern.js';
 import { removalCount, smallestMagnitude } from '../../src/worker/sparsity/removal.js';
 import { removingRate } from '../../src/worker/sparsity/schedule.js';
 import { summarise, updateTopology, type Layer, type UpdateContext } from '../../src/worker/sparsity/topology.js';
-import * as tf from '../../src/worker/tf.js';
+import { startCpu } from './support/cpu-engine.js';
 import { anyContext, anyLayers, contextOf, gateModes, layerOf, perGate } from './support/layers.js';
 import { holds } from './support/property.js';
 
-beforeAll(async () => {
-  await tf.setBackend('cpu');
-});
+beforeAll(startCpu);
 
 const selfish = methods.selfish.update!;
 const update = (layers: readonly Layer[], context: UpdateContext) => updateTopology(layers, selfish, context);
