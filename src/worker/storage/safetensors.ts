@@ -23,17 +23,18 @@ const entrySchema = z.object({
 
 /** The bytes of a safetensors file. */
 export function encodeSafetensors(tensors: ReadonlyMap<string, StoredTensor>): Buffer {
-  const header: Record<string, z.output<typeof entrySchema>> = {};
+  const header: [name: string, entry: z.output<typeof entrySchema>][] = [];
   const parts: Uint8Array[] = [];
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
     const size = shape.reduce((product, length) => product * length, 1);
     if (size !== data.length) throw new Error(`tensor ${name} has ${data.length} numbers for shape [${shape.join()}]`);
-    header[name] = { dtype: dtypeOf(data), shape: [...shape], data_offsets: [offset, offset + data.byteLength] };
+    const place: [number, number] = [offset, offset + data.byteLength];
+    header.push([name, { dtype: dtypeOf(data), shape: [...shape], data_offsets: place }]);
     parts.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     offset += data.byteLength;
   }
-  const json = Buffer.from(JSON.stringify(header));
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
   // Padded, so that tensors of whole words start on a multiple of eight.
   const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, ' ');
   json.copy(padded);
