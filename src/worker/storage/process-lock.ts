@@ -1,8 +1,14 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { codeOf, UserError } from '../../shared/errors.js';
+
+const turnMs = 10_000; // a turn takes less than one: a file this old was left by a process that was killed
+const pauseMs = 10;
 
 /**
  * A file that says which process works on something. A lock whose process is gone counts for nothing.
+ *
+ * Processes look at the lock one at a time: otherwise two that start together would both find a stale one, or one that has
+ * just been created and is still empty, and the second would delete what the first has written.
  */
 export class ProcessLock {
   readonly #path: string;
@@ -13,21 +19,14 @@ export class ProcessLock {
    */
   constructor(path: string, what: string) {
     this.#path = path;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        writeFileSync(path, `${process.pid}\n`, { flag: 'wx' });
-        return;
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
-      }
+    const turn = `${path}.turn`;
+    takeTurn(turn, what);
+    try {
       const holder = holderOf(path);
-      if (attempt > 0 || (holder !== undefined && isAlive(holder))) {
-        const who = holder === undefined ? 'another process' : `process ${holder}`;
-        throw new UserError(
-          `${what} is in use by ${who}: wait for it, or end it (if it is no Sparrow, delete ${path})`,
-        );
-      }
-      rmSync(path, { force: true });
+      if (holder !== undefined && isAlive(holder)) throw inUse(what, `process ${holder}`, path);
+      writeFileSync(path, `${process.pid}\n`);
+    } finally {
+      rmSync(turn, { force: true });
     }
   }
 
@@ -36,12 +35,32 @@ export class ProcessLock {
   }
 }
 
+function takeTurn(turn: string, what: string): void {
+  for (let waited = 0; waited < 2 * turnMs; waited += pauseMs) {
+    try {
+      writeFileSync(turn, '', { flag: 'wx' });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+    const since = statSync(turn, { throwIfNoEntry: false })?.mtimeMs;
+    if (since !== undefined && Date.now() - since > turnMs) rmSync(turn, { force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs);
+  }
+  throw inUse(what, 'another process', turn);
+}
+
+function inUse(what: string, who: string, file: string): UserError {
+  return new UserError(`${what} is in use by ${who}: wait for it, or end it (if it is no Sparrow, delete ${file})`);
+}
+
 function holderOf(path: string): number | undefined {
   try {
-    const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
-  } catch {
-    return undefined; // it has just been released
+    const content = readFileSync(path, 'utf8');
+    return /^[1-9]\d{0,8}\s*$/.test(content) ? Number(content) : undefined;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -1,0 +1,102 @@
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { UserError } from '../../src/shared/errors.js';
+import { ProcessLock } from '../../src/worker/storage/process-lock.js';
+import { LockContender } from './support/lock-contender.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+test('a lock names its process and is gone after release', () => {
+  const path = join(temporaryFolder(), 'lock');
+  const lock = new ProcessLock(path, 'the run');
+  expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
+  lock.release();
+  expect(existsSync(path)).toBe(false);
+});
+
+test('a lock that was released can be taken again, and leaves nothing beside it', () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'lock');
+  new ProcessLock(path, 'the run').release();
+  new ProcessLock(path, 'the run');
+  expect(readdirSync(folder)).toEqual(['lock']);
+});
+
+test('a release without a lock file is no error', () => {
+  const folder = temporaryFolder();
+  const lock = new ProcessLock(join(folder, 'lock'), 'the run');
+  lock.release();
+  lock.release();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('what another process holds is refused with its id and the remedy, and stays with it', async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'lock');
+  const [holder] = await LockContender.start(folder, 1);
+  expect(await holder.acquire(path)).toEqual({ held: true });
+  const take = () => new ProcessLock(path, 'the run');
+  expect(take).toThrow(UserError);
+  expect(take).toThrow(
+    `the run is in use by process ${holder.pid}: wait for it, or end it (if it is no Sparrow, delete ${path})`,
+  );
+  expect(readFileSync(path, 'utf8')).toBe(`${holder.pid}\n`);
+  await holder.release();
+  expect(take).not.toThrow();
+});
+
+test('the lock of a process that was killed is taken over', async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'lock');
+  const [holder] = await LockContender.start(folder, 1);
+  await holder.acquire(path);
+  await holder.kill();
+  expect(readFileSync(path, 'utf8')).toBe(`${holder.pid}\n`);
+  new ProcessLock(path, 'the run');
+  expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
+});
+
+for (const content of ['', '\n', 'garbage', '-1', '0', '1e999', '1 of many', '99999999999999999999', '\0\0\0\0']) {
+  test(`a lock file with the content ${JSON.stringify(content)} is taken over`, () => {
+    const path = join(temporaryFolder(), 'lock');
+    writeFileSync(path, content);
+    new ProcessLock(path, 'the run');
+    expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
+  });
+}
+
+test('a turn at the lock that was left long ago by a killed process is passed over', () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'lock');
+  writeFileSync(`${path}.turn`, '');
+  utimesSync(`${path}.turn`, 0, 0);
+  new ProcessLock(path, 'the run');
+  expect(readdirSync(folder)).toEqual(['lock']);
+});
+
+test('a folder that is not there is an error of its own, not a lock that is held', () => {
+  expect(() => new ProcessLock(join(temporaryFolder(), 'gone', 'lock'), 'the run')).toThrow('ENOENT');
+});
+
+for (const [what, content] of [
+  ['no lock', undefined],
+  ['an empty lock', ''],
+  ['the lock of a dead process', 'of the dead'],
+] as const) {
+  test(`of processes that start together beside ${what}, exactly one gets it`, async () => {
+    const folder = temporaryFolder();
+    const [late, ...contenders] = await LockContender.start(folder, 5);
+    await late.kill();
+    for (let round = 0; round < 60; round++) {
+      const path = join(folder, `lock ${round}`);
+      if (content !== undefined) writeFileSync(path, content === '' ? '' : `${late.pid}\n`);
+      const at = Date.now() + 5;
+      const answers = await Promise.all(contenders.map((contender) => contender.acquire(path, at)));
+      const winners = contenders.filter((_, i) => answers[i].held);
+      expect(winners).toHaveLength(1);
+      expect(readFileSync(path, 'utf8')).toBe(`${winners[0].pid}\n`);
+      for (const answer of answers) if (!answer.held) expect(answer.refusal).toMatch(/^the run is in use by /);
+      await Promise.all(contenders.map((contender) => contender.release()));
+    }
+  });
+}
