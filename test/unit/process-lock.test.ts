@@ -87,7 +87,7 @@ for (const [what, content] of [
     const folder = temporaryFolder();
     const [late, ...contenders] = await LockContender.start(folder, 5);
     await late.kill();
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 40; round++) {
       const path = join(folder, `lock ${round}`);
       if (content !== undefined) writeFileSync(path, content === '' ? '' : `${late.pid}\n`);
       const at = Date.now() + 5;

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { codeOf, UserError } from '../../shared/errors.js';
 
 const turnMs = 10_000; // a turn takes less than one: a file this old was left by a process that was killed
-const pauseMs = 10;
+const pauseMs = 2;
 
 /**
  * A file that says which process works on something. A lock whose process is gone counts for nothing.
