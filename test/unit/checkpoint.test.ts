@@ -112,13 +112,19 @@ for (const [what, damage] of Object.entries(damages)) {
   });
 }
 
-for (const content of ['', '{"format": 1', '{}', 'null', '{"format": 2}']) {
+for (const content of ['', '{"format": 1', '{}', 'null']) {
   test(`a JSON file that is ${JSON.stringify(content)} is refused with its name and the remedy`, () => {
     const { file, last } = runOf(1, 2);
     writeFileSync(file(2, 'json'), content);
     expect(last).toThrow(damaged(file(2, 'json')));
   });
 }
+
+test('a JSON file of another format is refused with its name', () => {
+  const { file, last } = runOf(1);
+  writeFileSync(file(1, 'json'), readFileSync(file(1, 'json'), 'utf8').replace('"format": 1', '"format": 2'));
+  expect(last).toThrow(damaged(file(1, 'json')));
+});
 
 test('without the last JSON file a run resumes from the checkpoint before', () => {
   const { file, last } = runOf(1, 2, 3);

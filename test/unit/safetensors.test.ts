@@ -114,6 +114,10 @@ test('a file cut at any length is refused', () => {
   for (let length = 0; length < bytes.length; length++) expectRefused(bytes.subarray(0, length));
 });
 
+test('a file too short for the length of its header is refused with what it has', () => {
+  for (let length = 0; length < 8; length++) expectRefused(new Uint8Array(length), `it has only ${length} bytes`);
+});
+
 test('an absurd length of the header is refused', () => {
   const bytes = encodeSafetensors(example);
   for (const length of [BigInt(bytes.length - 7), 2n ** 31n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]) {

@@ -231,6 +231,17 @@ test('a dense gradient is the sum of its shares and belongs to who takes it', ()
   expect(denseGradient.take()).toBeUndefined();
 });
 
+test('a single share outlives the temporary it came in', () => {
+  const { denseGradient } = parameterOf('packed');
+  const share = tf.fill<tf.Rank.R2>([3, 4], 2);
+  denseGradient.watch();
+  denseGradient.add(share);
+  share.dispose();
+  const sum = denseGradient.take()!;
+  expect([...sum.dataSync()]).toEqual(new Array(12).fill(2));
+  sum.dispose();
+});
+
 test('nothing is added to a dense gradient that nobody watches', () => {
   const { denseGradient } = parameterOf('packed');
   const share = tf.ones<tf.Rank.R2>([3, 4]);
