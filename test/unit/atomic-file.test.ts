@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSyn
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeFileAtomic } from '../../src/worker/storage/atomic-file.js';
-import { temporaryFolder } from './support/temporary-folder.js';
+import { temporaryFolder } from './support/temp-folder.js';
 
 test('a file gets exactly the bytes or the text, and no neighbour is left', () => {
   const folder = temporaryFolder();

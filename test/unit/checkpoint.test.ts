@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { UserError } from '../../src/shared/errors.js';
 import * as atomicFile from '../../src/worker/storage/atomic-file.js';
 import { Checkpoints, type Checkpoint, type Tensors } from '../../src/worker/storage/checkpoint.js';
-import { temporaryFolder } from './support/temporary-folder.js';
+import { temporaryFolder } from './support/temp-folder.js';
 
 vi.mock('../../src/worker/storage/atomic-file.js', { spy: true });
 

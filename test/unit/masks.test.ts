@@ -6,7 +6,7 @@ import { UserError } from '../../src/shared/errors.js';
 import { MaskLog, readMasks } from '../../src/worker/storage/masks.js';
 import { Pattern } from '../../src/worker/sparsity/pattern.js';
 import { holds } from './support/property.js';
-import { temporaryFolder } from './support/temporary-folder.js';
+import { temporaryFolder } from './support/temp-folder.js';
 
 const names = ['encoder', 'hidden'];
 

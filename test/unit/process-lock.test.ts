@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { UserError } from '../../src/shared/errors.js';
 import { ProcessLock } from '../../src/worker/storage/process-lock.js';
 import { LockContender } from './support/lock-contender.js';
-import { temporaryFolder } from './support/temporary-folder.js';
+import { temporaryFolder } from './support/temp-folder.js';
 
 test('a lock names its process and is gone after release', () => {
   const path = join(temporaryFolder(), 'lock');
