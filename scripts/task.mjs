@@ -20,7 +20,7 @@ export async function runTask(/** @type {string} */ name, /** @type {string[]} *
   try {
     node = await setUp();
   } catch (error) {
-    process.stderr.write(`sparrow: ${error.message}\n`);
+    process.stderr.write(`sparrow: ${error instanceof Error ? error.message : error}\n`);
     process.exit(1);
   }
   const task = tasks[name];

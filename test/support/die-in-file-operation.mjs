@@ -1,3 +1,5 @@
+// @ts-nocheck: functions of Node are replaced by others that take less.
+//
 // Loaded before a trainer (node --import): kills it in the n-th of its file operations, n given by the environment. A
 // write is cut in half, everything else has not yet happened.
 import fs from 'node:fs';
