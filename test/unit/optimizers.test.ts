@@ -374,6 +374,18 @@ for (const layout of layouts) {
   });
 }
 
+test('while mu is 1 the average is the weight itself, to the last bit', () => {
+  const parameter = matrix('weight', [60, 60], 'packed', { seed: 1 });
+  const optimizer = averaging([parameter], 0.37);
+  for (const seed of [1, 2]) {
+    step(optimizer, parameter, numbers(seed, 400));
+    expect(parameter.read('average')).toEqual(parameter.read('values'));
+  }
+  step(optimizer, parameter, numbers(3, 400));
+  expect(parameter.read('average')).not.toEqual(parameter.read('values'));
+  parameter.dispose();
+});
+
 test('biases are averaged like any weight and never masked', () => {
   const bias = denseParameter('bias', [4], 1);
   const weight = matrix('weight', [rows, columns], 'masked', { seed: 1 });
@@ -508,8 +520,6 @@ test('averages and counters are empty when averaging begins', () => {
   optimizer.afterValidation([parameter], 1, 1);
   expect(optimizer.slots).toEqual(['average', 'activeSince']);
   for (const slot of optimizer.slots) expect(parameter.read(slot).every((number) => number === 0)).toBe(true);
-  step(optimizer, parameter, numbers(2, size));
-  expect(parameter.read('average')).toEqual(parameter.read('values'));
   parameter.dispose();
 });
 
