@@ -68,7 +68,9 @@ function squaredNormOfAll(
   if (dense === undefined) throw new Error(`nobody has told the dense gradient of ${parameter.name}`);
   const [rows] = parameter.shape;
   const result =
-    kind === 'all' ? sumOfSquares(dense) : measure(tf.matMul(randomSigns(signs(), sketches, rows), dense)) / sketches;
+    kind === 'all'
+      ? sumOfSquares(dense)
+      : tf.tidy(() => sumOfSquares(tf.matMul(randomSigns(signs(), sketches, rows), dense))) / sketches;
   if (dense !== gradient) dense.dispose();
   return result;
 }
