@@ -9,6 +9,9 @@ import { openRun } from './run.js';
 import { ProcessLock } from './storage/process-lock.js';
 import { train, type Observer } from './trainer.js';
 
+/** How long a trainer may take to notice that its parent was killed, and to end. */
+const orphanMs = 3000;
+
 /**
  * The trainer process: takes one run from its configuration to its test perplexity, tells its parent about it, and ends.
  */
@@ -72,7 +75,7 @@ const port = openPort((message) => {
 async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, { type: 'train' }>): Promise<void> {
   try {
     mkdirSync(folder, { recursive: true });
-    const lock = new ProcessLock(join(folder, 'trainer.lock'), `run ${folder}`);
+    const lock = await ProcessLock.within(orphanMs, join(folder, 'trainer.lock'), `run ${folder}`);
     try {
       const opened = await openRun(parseRunConfig(config), { run: folder, corpora }, resume);
       await train(opened, connection).catch((error: unknown) => {

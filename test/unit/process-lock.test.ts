@@ -56,6 +56,18 @@ test('the lock of a process that was killed is taken over', async () => {
   expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
 });
 
+test('whoever is willing to wait gets what another process lets go in time, and is refused what it keeps', async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'lock');
+  const [holder] = await LockContender.start(folder, 1);
+  await holder.acquire(path);
+  await expect(ProcessLock.within(50, path, 'the run')).rejects.toThrow(`the run is in use by process ${holder.pid}`);
+  const waiting = ProcessLock.within(20_000, path, 'the run');
+  await holder.release();
+  await waiting;
+  expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
+});
+
 for (const content of ['', '\n', 'garbage', '-1', '0', '1e999', '1 of many', '99999999999999999999', '\0\0\0\0']) {
   test(`a lock file with the content ${JSON.stringify(content)} is taken over`, () => {
     const path = join(temporaryFolder(), 'lock');

@@ -1,4 +1,5 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, UserError } from '../../shared/errors.js';
 
 const turnMs = 10_000; // a turn takes less than one: a file this old was left by a process that was killed
@@ -27,6 +28,21 @@ export class ProcessLock {
       writeFileSync(path, `${process.pid}\n`);
     } finally {
       rmSync(turn, { force: true });
+    }
+  }
+
+  /**
+   * The same, but waits a while for the holder to let go.
+   * @throws UserError when it has not
+   */
+  static async within(patienceMs: number, path: string, what: string): Promise<ProcessLock> {
+    for (const deadline = Date.now() + patienceMs; ;) {
+      try {
+        return new ProcessLock(path, what);
+      } catch (error) {
+        if (!(error instanceof UserError) || Date.now() > deadline) throw error;
+        await sleep(100);
+      }
     }
   }
 
