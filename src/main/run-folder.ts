@@ -21,6 +21,13 @@ import { runsFolder } from './data-folder.js';
  */
 const recordSchema = z.object({ sequence: z.int().min(0), time: z.string(), event: runEventSchema });
 
+/** What happened in a run, and where in the file. */
+interface Log {
+  readonly records: { sequence: number; start: number; event: RunEvent }[];
+  /** One past the last byte of the last whole line. */
+  end: number;
+}
+
 const configFile = 'config.json';
 const logFile = 'events.jsonl';
 
@@ -28,15 +35,14 @@ export class RunFolder {
   readonly id: string;
   readonly path: string;
   readonly config: RunConfig;
-  #log: { sequence: number; start: number; event: RunEvent }[];
-  #end: number;
+  #log: Log;
+  #writing = false;
 
   private constructor(id: string, config: RunConfig) {
     this.id = id;
     this.path = join(runsFolder(), id);
     this.config = config;
-    this.#log = [];
-    this.#end = 0;
+    this.#log = readLog(join(this.path, logFile));
   }
 
   /** A new run. Its name decides its id: `quick-selfish-1`, `quick-selfish-2`, ... */
@@ -62,14 +68,12 @@ export class RunFolder {
     if (!/^\w[\w.-]*$/.test(id) || !existsSync(join(path, configFile))) {
       throw new UserError(`${id}: there is no such run in ${runsFolder()}`);
     }
-    const run = new RunFolder(id, readConfig(join(path, configFile)));
-    run.#readLog();
-    return run;
+    return new RunFolder(id, readConfig(join(path, configFile)));
   }
 
   /** What happened, in order. */
   get events(): RunEvent[] {
-    return this.#log.map(({ event }) => event);
+    return this.#log.records.map(({ event }) => event);
   }
 
   /**
@@ -77,16 +81,29 @@ export class RunFolder {
    * makes room.
    */
   append(sequence: number, event: RunEvent): void {
-    const stale = this.#log.findIndex((record) => record.sequence >= sequence);
+    const path = join(this.path, logFile);
+    if (!this.#writing) this.#takeOver(path);
+    const { records } = this.#log;
+    const stale = records.findIndex((record) => record.sequence >= sequence);
     if (stale >= 0) {
-      this.#end = this.#log[stale].start;
-      this.#log.length = stale;
-      truncateSync(join(this.path, logFile), this.#end);
+      this.#log.end = records[stale].start;
+      records.length = stale;
+      truncateSync(path, this.#log.end);
     }
     const line = `${JSON.stringify({ sequence, time: new Date().toISOString(), event })}\n`;
-    appendFileSync(join(this.path, logFile), line);
-    this.#log.push({ sequence, start: this.#end, event });
-    this.#end += Buffer.byteLength(line);
+    appendFileSync(path, line);
+    records.push({ sequence, start: this.#log.end, event });
+    this.#log.end += Buffer.byteLength(line);
+  }
+
+  /**
+   * A trainer that tells events holds the lock on its run, so nobody else writes from now on; but somebody may have since
+   * the log was read. A line without its end was being written when that one was killed.
+   */
+  #takeOver(path: string): void {
+    this.#log = readLog(path);
+    if (existsSync(path)) truncateSync(path, this.#log.end);
+    this.#writing = true;
   }
 
   /** A run is there when its configuration is: whole, or not at all. */
@@ -105,21 +122,20 @@ export class RunFolder {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
 
-  #readLog(): void {
-    const path = join(this.path, logFile);
-    if (!existsSync(path)) return;
-    const content = readFileSync(path);
-    for (let end; (end = content.indexOf('\n', this.#end)) >= 0; this.#end = end + 1) {
-      const result = recordSchema.safeParse(parseJson(content.toString('utf8', this.#end, end)));
-      if (!result.success) {
-        throw new UserError(`${path} is damaged at byte ${this.#end}: cut it off there to resume the run`);
-      }
-      this.#log.push({ sequence: result.data.sequence, start: this.#end, event: result.data.event });
-    }
-    // A line without its end was being written when the machine stopped.
-    truncateSync(path, this.#end);
+/** @throws UserError where a whole line is damaged */
+function readLog(path: string): Log {
+  const log: Log = { records: [], end: 0 };
+  if (!existsSync(path)) return log;
+  const content = readFileSync(path);
+  for (let end; (end = content.indexOf('\n', log.end)) >= 0; log.end = end + 1) {
+    const result = recordSchema.safeParse(parseJson(content.toString('utf8', log.end, end)));
+    if (!result.success)
+      throw new UserError(`${path} is damaged at byte ${log.end}: cut it off there to resume the run`);
+    log.records.push({ sequence: result.data.sequence, start: log.end, event: result.data.event });
   }
+  return log;
 }
 
 function readConfig(path: string): RunConfig {

@@ -173,13 +173,26 @@ test('a second signal ends a run at once, and what was checkpointed can be resum
 });
 
 test('a run is trained by one process: a second resume is refused and the first goes on', async () => {
-  const first = new Sparrow(home, train('twice'));
+  const first = new Sparrow(home, [...train('twice'), '--set', 'training.epochs=100000']);
   await first.event(({ type }) => type === 'step');
   const second = await sparrow(home, ['resume', 'twice-1', '--json']);
   expect(second.status).toBe(1);
   expect(second.stderr).toMatch(/^sparrow: run \S+twice-1 is in use by process \d+: .*\n$/);
+  const seen = first.events.length;
+  await first.event((event) => first.events.indexOf(event) > seen);
+  first.process.kill('SIGINT');
+  expect((await first.ended).status).toBe(130);
+  const run = 'twice-1'; // what is printed names the run
+  expect(story(eventsOf(home.run(run))).map((event) => ({ ...event, run }))).toEqual(story(first.events));
+});
+
+test('a run that is resumed just before another command finishes it ends as it would have', async () => {
+  const first = new Sparrow(home, train('overtaken'));
+  await first.event((event) => event.type === 'checkpoint' && event.epoch === 11);
+  const second = await sparrow(home, ['resume', 'overtaken-1', '--json']);
   expect((await first.ended).status).toBe(0);
-  expect(outcome(home.run('twice-1'))).toEqual(undisturbed);
+  expect(second).toMatchObject({ status: 0, stderr: '' });
+  expect(outcome(home.run('overtaken-1'))).toEqual(undisturbed);
 });
 
 test('two runs of one name that start together get a folder each', async () => {
