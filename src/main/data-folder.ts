@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import { messageOf, UserError } from '../shared/errors.js';
 
@@ -26,11 +26,18 @@ export function corporaFolder(): string {
 export function prepareDataFolder(): void {
   const folder = dataFolder();
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(resolve(folder));
     accessSync(folder, constants.W_OK);
   } catch (error) {
     throw new UserError(
       `cannot write to the data folder ${folder}: ${messageOf(error)}. Set SPARROW_HOME to another folder`,
     );
   }
+}
+
+/** As mkdir -p, which never ends in Node where a folder above takes none, as below /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }

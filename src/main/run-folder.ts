@@ -50,13 +50,14 @@ export class RunFolder {
     mkdirSync(runsFolder(), { recursive: true, mode: 0o700 });
     const stem = slug(config.name) || config.method.kind;
     for (let number = 1; ; number++) {
-      const run = new RunFolder(`${stem}-${number}`, config);
+      const id = `${stem}-${number}`;
       try {
-        mkdirSync(run.path); // taken by whoever makes it, should two start at once
+        mkdirSync(join(runsFolder(), id)); // taken by whoever makes it, should two start at once
       } catch (error) {
         if (codeOf(error) === 'EEXIST') continue;
         throw error;
       }
+      const run = new RunFolder(id, config);
       run.#writeConfig();
       return run;
     }
@@ -77,7 +78,7 @@ export class RunFolder {
   }
 
   /**
-   * Adds an event. A resumed run goes on counting from its checkpoint: what it had told after that is no longer true and
+   * Adds an event; it is on disk when this returns. A resumed run goes on counting from its checkpoint: what it had told after that is no longer true and
    * makes room.
    */
   append(sequence: number, event: RunEvent): void {
@@ -90,8 +91,12 @@ export class RunFolder {
       records.length = stale;
       truncateSync(path, this.#log.end);
     }
+    const last = records.at(-1)?.sequence ?? -1;
+    if (sequence !== last + 1) {
+      throw new UserError(`${path} ends with event ${last}, the run goes on with ${sequence}: what is between is lost`);
+    }
     const line = `${JSON.stringify({ sequence, time: new Date().toISOString(), event })}\n`;
-    appendFileSync(path, line);
+    appendFileSync(path, line, { flush: true });
     records.push({ sequence, start: this.#log.end, event });
     this.#log.end += Buffer.byteLength(line);
   }

@@ -126,7 +126,7 @@ const trainingSchema = z.strictObject({
     .min(1)
     .max(1_000_000)
     .default(10)
-    .describe('Training steps summed up in one report of the loss.'),
+    .describe('Training steps summed up in one report of the loss; the first one is always reported.'),
 });
 
 const deviceSchema = z.strictObject({
@@ -211,6 +211,17 @@ export function applySettings(config: PartialRunConfig, settings: readonly strin
   return changed;
 }
 
+/** Fields in which two configurations differ, such as method.density. */
+export function differences(a: RunConfig, b: RunConfig): { field: string; a: unknown; b: unknown }[] {
+  const compare = (x: unknown, y: unknown, path: string): { field: string; a: unknown; b: unknown }[] => {
+    if (isRecord(x) && isRecord(y)) {
+      return Object.keys(x).flatMap((key) => compare(x[key], y[key], path === '' ? key : `${path}.${key}`));
+    }
+    return Object.is(x, y) ? [] : [{ field: path, a: x, b: y }];
+  };
+  return compare(a, b, '');
+}
+
 function splitSetting(setting: string): [path: string[], text: string] {
   const equals = setting.indexOf('=');
   if (equals < 1) {
@@ -261,6 +272,11 @@ function assign(target: Record<string, unknown>, path: readonly string[], value:
   group[path.at(-1)!] = value;
 }
 
+/** JSON has no word for a number that is too large for it. */
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+}
+
 /** One line per thing that is wrong: field, value, rule. */
 function explain(issue: z.core.$ZodIssue, input: unknown): string[] {
   const path = issue.path.map(String);
@@ -273,7 +289,7 @@ function explain(issue: z.core.$ZodIssue, input: unknown): string[] {
   let value = valueIn(input);
   // A field left to its default can be one half of an impossible combination.
   if (value === undefined && path.length > 0) value = valueIn(parseRunConfig({}));
-  const given = value === undefined ? '' : `${clipped(JSON.stringify(value))} `;
+  const given = value === undefined ? '' : `${clipped(shown(value))} `;
   return [`${path.join('.') || 'configuration'}: ${given}${ruleOf(issue)}`];
 }
 

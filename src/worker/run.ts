@@ -1,6 +1,7 @@
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../shared/errors.js';
-import type { RunConfig } from '../shared/run-config.js';
+import { differences, parseRunConfig, type RunConfig } from '../shared/run-config.js';
 import type { RunEventOf } from '../shared/run-events.js';
 import { streamsOf, type Streams } from './corpus/batches.js';
 import { builtInCorpus } from './corpus/built-in-language.js';
@@ -12,6 +13,7 @@ import { startEngine, type Engine } from './engines/engine.js';
 import { initialParameters, matricesOf, matrixShape, modelKinds } from './models/build.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
 import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
+import { countPerGate } from './sparsity/gates.js';
 import { initialPatterns } from './sparsity/initial-topology.js';
 import { methods, type Method } from './sparsity/methods.js';
 import { DenseParameter, slots, SparseParameter, type Layout, type Parameter } from './sparsity/parameter.js';
@@ -36,8 +38,8 @@ export interface Run {
   readonly checkpoints: Checkpoints;
   /** Of a run that has masks. */
   readonly masks: MaskLog | undefined;
-  /** Active weights that each sparse layer is to have after every update, by name. */
-  readonly budgets: Readonly<Record<string, number>>;
+  /** Active weights that each gate of each sparse layer had at first, by the layer's name. */
+  readonly budgets: Readonly<Record<string, readonly number[]>>;
   readonly progress: Progress;
   /** Hidden state at the start of the next window. */
   state: State;
@@ -73,9 +75,11 @@ export async function openRun(
   const layout = config.device.layout === 'auto' ? engine.preferredLayout : config.device.layout;
   const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
   const method = methods[config.method.kind];
+  refuseTooLarge(specs, method, config, layout);
 
   const checkpoints = new Checkpoints(folders.run);
   const checkpoint = resume ? checkpoints.last() : undefined;
+  if (checkpoint !== undefined) refuseChanges(parseRunConfig(checkpoint.config), config);
   const parameters =
     checkpoint === undefined
       ? initialParameters(specs, initialMasks(specs, method, config), layout, config.seed)
@@ -91,7 +95,8 @@ export async function openRun(
     ...{ config, engine, layout, corpus, streams, model, method, optimizer, checkpoints },
     reference: { valid: referencePerplexities(corpus, 'valid'), test: referencePerplexities(corpus, 'test') },
     masks: method.sparse ? openMasks(join(folders.run, 'masks.bin'), sparse, checkpoint) : undefined,
-    budgets: checkpoint?.budgets ?? Object.fromEntries(sparse.map(({ name, activeCount }) => [name, activeCount])),
+    budgets:
+      checkpoint?.budgets ?? Object.fromEntries(sparse.map((parameter) => [parameter.name, budgetsOf(parameter)])),
     progress: checkpoint?.progress ?? nothingDone(),
     state: checkpoint === undefined ? model.initialState(config.training.batch) : restoredState(checkpoint.tensors),
     sequence: checkpoint?.sequence ?? 0,
@@ -120,7 +125,8 @@ export function checkpointOf(run: Run): Checkpoint {
     sequence: run.sequence + 1, // the event that tells of this checkpoint comes before
     progress: run.progress,
     optimizer: run.optimizer.state(),
-    budgets: run.budgets,
+    budgets: Object.fromEntries(Object.entries(run.budgets).map(([name, counts]) => [name, [...counts]])),
+    config: run.config,
     maskBytes: run.masks?.length ?? 0,
     tensors,
   };
@@ -182,12 +188,46 @@ export function describeRun(run: Run): RunEventOf<'started'> {
   };
 }
 
-function streamsOfCorpus({ name, ids }: Corpus, training: RunConfig['training']): Run['streams'] {
-  const { batch, evaluationBatch, bptt } = training;
+/**
+ * A model that cannot fit would end in the middle of nowhere: weights and gradients are counted, with what the optimiser
+ * keeps and the mask of each, at four bytes a number.
+ */
+function refuseTooLarge(specs: readonly ParameterSpec[], method: Method, config: RunConfig, layout: Layout): void {
+  const density = method.sparse && layout === 'packed' ? config.method.density : 1;
+  const sizes = specs.map(({ shape }) => shape.reduce((product, length) => product * length, 1));
+  const copies = (config.optimizer.kind === 'sgd' ? 2 : 4) + (method.sparse && layout === 'masked' ? 1 : 0);
+  const bytes = 4 * copies * density * sizes.reduce((sum, size) => sum + size, 0);
+  const largest = Math.max(...sizes);
+  const gigabytes = (count: number) => (count / 1e9).toFixed(1);
+  if (bytes < totalmem() && largest < 2 ** 31) return;
+  throw new UserError(
+    `the model needs ${gigabytes(bytes)} GB for its weights, gradients and averages (its largest matrix has ${largest} ` +
+      `weights), this machine has ${gigabytes(totalmem())} GB: lower model.hidden, model.embedding or model.layers`,
+  );
+}
+
+/** A run is one configuration from its first step to its last; only where it is computed, and its name, may change. */
+function refuseChanges(before: RunConfig, now: RunConfig): void {
+  const change = differences(before, now).find(({ field }) => field !== 'name' && !field.startsWith('device.'));
+  if (change === undefined) return;
+  const [was, is] = [change.a, change.b].map((value) => JSON.stringify(value));
+  throw new UserError(`${change.field}: was ${was} so far and is ${is} now: set it back, or start a new run`);
+}
+
+function budgetsOf({ pattern, gates }: SparseParameter): number[] {
+  return countPerGate(pattern.positions(), gates, pattern.columns);
+}
+
+function streamsOfCorpus(
+  { name, ids }: Corpus,
+  { batch, evaluationBatch, bptt }: RunConfig['training'],
+): Run['streams'] {
+  const training = { field: 'training.batch', streams: batch };
+  const evaluation = { field: 'training.evaluationBatch', streams: evaluationBatch };
   return {
-    train: streamsOf(`the training text of ${name}`, ids.train, batch, bptt),
-    valid: streamsOf(`the validation text of ${name}`, ids.valid, evaluationBatch, bptt),
-    test: streamsOf(`the test text of ${name}`, ids.test, evaluationBatch, bptt),
+    train: streamsOf(`the training text of ${name}`, ids.train, training, bptt),
+    valid: streamsOf(`the validation text of ${name}`, ids.valid, evaluation, bptt),
+    test: streamsOf(`the test text of ${name}`, ids.test, evaluation, bptt),
   };
 }
 

@@ -58,7 +58,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
       trainOnWindow(run, start, length);
       progress.window += 1;
       clock.tick(length * streams.train.batch);
-      if (progress.report.steps === config.training.reportEvery) report(run, clock, emit);
+      if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
     }
 
@@ -101,8 +101,8 @@ function trainOnWindow(run: Run, start: number, length: number): void {
   const { loss, gradients, state } = lossAndGradients(model, streams.train.window(start, length), run.state, dropout);
   const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step });
   const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
-  if (!Number.isFinite(lossOfWindow)) throw divergence(step + 1, `the loss is ${lossOfWindow}`);
-  if (!Number.isFinite(norm)) throw divergence(step + 1, `the norm of the gradient is ${norm}`);
+  if (!Number.isFinite(lossOfWindow)) throw divergence(run, step + 1, `the loss is ${lossOfWindow}`);
+  if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
   optimizer.step(model.parameters, gradients, clipScale(norm, clip));
 
   tf.dispose([loss, ...gradients, ...run.state]);
@@ -119,7 +119,7 @@ function trainOnWindow(run: Run, start: number, length: number): void {
 function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const { model, optimizer, progress } = run;
   const perplexity = Math.exp(loss);
-  if (!Number.isFinite(perplexity)) throw divergence(progress.step, `the validation loss is ${loss}`);
+  if (!Number.isFinite(perplexity)) throw divergence(run, progress.step, `the validation loss is ${loss}`);
   const epoch = progress.epoch + 1;
   const best = progress.best === null || loss < progress.best.loss;
   if (best) {
@@ -141,7 +141,7 @@ function updateMasks(run: Run, emit: (event: RunEvent) => void): void {
     gates: parameter.gates,
     pattern: parameter.pattern,
     values: parameter.read('values'),
-    budget: budgets[parameter.name],
+    budgets: budgets[parameter.name],
   }));
   progress.updates += 1;
   const rate = removingRateNow(run);
@@ -230,9 +230,11 @@ function removingRateNow({ config, streams, progress }: Run): number {
   return removingRate(config.method.removingRate, config.method.finalRemovingRate, progress.step, duration);
 }
 
-function divergence(step: number, what: string): UserError {
-  const remedy = 'lower optimizer.learningRate or optimizer.clip and start a new run';
-  return new UserError(`training diverged at step ${step}, ${what}: ${remedy}`);
+function divergence({ config }: Run, step: number, what: string): UserError {
+  const rate = config.optimizer.kind === 'adam' ? 'optimizer.adam.learningRate' : 'optimizer.learningRate';
+  return new UserError(
+    `training diverged at step ${step}, ${what}: lower ${rate} or optimizer.clip and start a new run`,
+  );
 }
 
 /** Measures time spent training, and speed since the last report. */

@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseRunConfig } from '../../src/shared/run-config.js';
@@ -190,6 +190,25 @@ test('a reader that stops reading ends the run, which can be resumed', async () 
   expect(eventsOf(home.run('piped-1')).at(-1)?.type).toBe('stopped');
 });
 
+test('output that cannot be written is a failure that is told', (context) => {
+  if (!existsSync('/dev/full')) context.skip('there is no /dev/full here');
+  const bundle = join(import.meta.dirname, '../../out/main/sparrow.js');
+  const run = (args: readonly string[]) => {
+    const full = openSync('/dev/full', 'w');
+    const options = { env: { ...process.env, SPARROW_HOME: home.path }, timeout: 50_000, encoding: 'utf8' } as const;
+    const ended = spawnSync(process.execPath, [bundle, ...args], { ...options, stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    return ended;
+  };
+  const presets = run(['presets']);
+  expect(presets.stderr).toMatch(/^sparrow: cannot write what it has to say: ENOSPC[^\n]*\n$/);
+  expect(presets.status).toBe(1);
+  const train = run([...tinyRun('to-full', 'training.epochs=100000'), '--json']);
+  expect(train.stderr).toMatch(/^sparrow: cannot write what it has to say: ENOSPC/);
+  expect(train.stderr).toContain('sparrow: to-full-1 is stopped and checkpointed');
+  expect(train.status).not.toBe(0);
+});
+
 test('a corpus that was imported is listed and can be trained on', async () => {
   const added = await sparrow(home, imported('cats', 'train.txt'));
   expect(added).toMatchObject({ status: 0, stderr: '' });
@@ -217,7 +236,8 @@ test('doctor says what works, and fails where the data folder cannot be written'
   const findings = JSON.parse((await sparrow(home, ['doctor', '--json'])).stdout) as { name: string; ok: boolean }[];
   expect(findings.every(({ ok }) => ok)).toBe(true);
   writeFileSync(file('not-a-folder'), '');
-  const ill = await sparrow(home, ['doctor'], { SPARROW_HOME: join(file('not-a-folder'), 'home') });
+  const nowhere = ['/proc/nowhere/at/all', join(file('not-a-folder'), 'home')]; // the first makes Node's own mkdir hang
+  const [, ill] = await Promise.all(nowhere.map((path) => sparrow(home, ['doctor'], { SPARROW_HOME: path })));
   expect(ill.status).toBe(1);
   expect(ill.stdout).toMatch(/^FAIL data folder +cannot write to the data folder \S+: .*SPARROW_HOME/m);
 });

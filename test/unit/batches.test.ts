@@ -112,15 +112,22 @@ test('a text without two rows has no windows', () => {
   expect(streams(2, 3).predicted).toBe(0);
 });
 
+const twenty = { field: 'training.evaluationBatch', streams: 20 };
+
 test('a text of exactly one window is accepted', () => {
-  expect(streamsOf('the validation text', positions(720), 20, 35).windows(35)).toEqual([{ start: 0, length: 35 }]);
+  const streamsOfText = streamsOf('the validation text', positions(720), twenty, 35);
+  expect(streamsOfText.windows(35)).toEqual([{ start: 0, length: 35 }]);
 });
 
-test('a text shorter than one window is refused with its length and the one it needs', () => {
-  const short = () => streamsOf('the validation text', positions(719), 20, 35);
+test('a text shorter than one window is refused with its length, the one it needs and what to lower', () => {
+  const short = () => streamsOf('the validation text', positions(719), twenty, 35);
   expect(short).toThrow(UserError);
   expect(short).toThrow(
-    'the validation text is shorter than one window: it has 719 words, ' +
-      '20 streams of 35 steps and the next word need 720',
+    'the validation text is shorter than one window: it has 719 words, 20 streams of 35 steps and the next word need ' +
+      '720; lower training.evaluationBatch to at most 19',
+  );
+  expect(() => streamsOf('the validation text', positions(719), { ...twenty, streams: 19 }, 35)).not.toThrow();
+  expect(() => streamsOf('the validation text', positions(30), twenty, 35)).toThrow(
+    'lower training.bptt to less than 30',
   );
 });

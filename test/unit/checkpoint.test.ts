@@ -31,7 +31,8 @@ function checkpointOf(number: number): Checkpoint {
       trainingMs: 12.5,
     },
     optimizer: { phase: 'asgd', history: [5, 4.5], steps: number },
-    budgets: { hidden: 12 },
+    budgets: { hidden: [5, 7] },
+    config: { seed: 1 },
     maskBytes: 100 + number,
     tensors: tensorsOf(number),
   };
@@ -219,4 +220,14 @@ test('a save tells the name of the JSON file and the bytes of both', () => {
   expect(reference.file).toBe('checkpoints/step-000000010-1.json');
   const sizes = [file(1, 'safetensors'), file(1, 'json')].map((path) => readFileSync(path).length);
   expect(reference.bytes).toBe(sizes[0] + sizes[1]);
+});
+
+test('a damaged older checkpoint hinders neither the last one nor the next save', () => {
+  const { run, file, last } = runOf(1, 2);
+  writeFileSync(file(1, 'json'), '{');
+  expect(last()?.sequence).toBe(2);
+  writeFileSync(file(2, 'json'), '{');
+  const checkpoints = new Checkpoints(run);
+  checkpoints.save(checkpointOf(3));
+  expect(last()?.sequence).toBe(3);
 });

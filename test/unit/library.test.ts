@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../src/shared/errors.js';
@@ -289,4 +289,20 @@ describe('a corpus on disk', () => {
     expect(refused).toThrow(`cannot write the corpus to ${join(files.train, 'mine')}`);
     expect(readdirSync(corpora)).toEqual([]);
   });
+});
+
+test('what a kill in the middle of an import has left is not listed', () => {
+  const { corpora, files } = setUp();
+  importFiles(corpora, 'mine', files);
+  cpSync(join(corpora, 'mine'), join(corpora, '.new-other-123'), { recursive: true });
+  expect(listCorpora(corpora).map(({ name }) => name)).toEqual(['mine']);
+});
+
+test('a corpus of one word is refused: there is nothing to learn', () => {
+  const { corpora, files } = setUp();
+  writeFileSync(files.train, '<eos>\n'.repeat(40));
+  writeFileSync(files.valid, '<eos>\n'.repeat(40));
+  writeFileSync(files.test, '<eos>\n'.repeat(40));
+  expect(() => importFiles(corpora, 'mine', files)).toThrow(`${files.train} has only one word, <eos>`);
+  expect(readdirSync(corpora)).toEqual([]);
 });

@@ -196,12 +196,12 @@ test('a file shorter than the checkpoint needs is refused and left as it is', ()
   truncateSync(path, length - 1);
   const reopen = () => MaskLog.reopen(path, length, history[3]);
   expect(reopen).toThrow(UserError);
-  expect(reopen).toThrow(`${path} has ${length - 1} bytes, the checkpoint needs ${length}`);
+  expect(reopen).toThrow(`${path} has ${length - 1} bytes, the checkpoint goes on from ${length}`);
   expect(readFileSync(path)).toHaveLength(length - 1);
 });
 
 test('a file that is gone is refused and not made anew', () => {
   const path = join(temporaryFolder(), 'masks.bin');
-  expect(() => MaskLog.reopen(path, 100, history[0])).toThrow(`${path} has 0 bytes, the checkpoint needs 100`);
+  expect(() => MaskLog.reopen(path, 100, history[0])).toThrow(`${path} has 0 bytes, the checkpoint goes on from 100`);
   expect(existsSync(path)).toBe(false);
 });

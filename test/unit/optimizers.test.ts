@@ -320,8 +320,8 @@ for (const layout of layouts) {
     for (let t = 0; t < 4; t++) step(optimizer, parameter, numbers(t, 144));
     const before = { values: denseSlot(parameter, 'values').slice(), average: denseSlot(parameter, 'average').slice() };
 
-    const { pattern, activeCount: budget, name } = parameter;
-    const layer = { name, pattern, budget, values: parameter.read('values'), gates: parameter.gates };
+    const { pattern, activeCount, name } = parameter;
+    const layer = { name, pattern, budgets: [activeCount], values: parameter.read('values'), gates: parameter.gates };
     const { method } = parseRunConfig({});
     const context = { config: method, seed: 1, update: 1, rate: 0.8 };
     const [change] = updateTopology([layer], methods.selfish.update!, context);

@@ -173,11 +173,21 @@ describe('the events of a run', () => {
     expect(stepsOf(RunFolder.open(run.id))).toEqual([7]);
   });
 
-  test('may leave out numbers', () => {
+  test('cannot leave out a number: what the log has lost is told', () => {
     const run = runWith(2);
-    run.append(10, event(10));
-    run.append(5, event(5));
-    expect(stepsOf(RunFolder.open(run.id))).toEqual([0, 1, 5]);
+    expectRefused(
+      () => {
+        run.append(3, event(3));
+      },
+      `${logOf(run)} ends with event 1, the run goes on with 3: what is between is lost`,
+    );
+    expect(stepsOf(RunFolder.open(run.id))).toEqual([0, 1]);
+  });
+
+  test('of another run, however damaged, do not keep a new one from starting', () => {
+    const run = runWith(1);
+    writeFileSync(logOf(run), 'damaged\n');
+    expect(RunFolder.create(run.config).events).toEqual([]);
   });
 });
 

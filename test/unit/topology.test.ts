@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { parseRunConfig } from '../../src/shared/run-config.js';
-import { splitEqually } from '../../src/worker/sparsity/gates.js';
+import { countPerGate, splitEqually } from '../../src/worker/sparsity/gates.js';
 import { growByGradient } from '../../src/worker/sparsity/growth.js';
 import { methods, type Method } from '../../src/worker/sparsity/methods.js';
 import { SparseParameter } from '../../src/worker/sparsity/parameter.js';
@@ -327,13 +327,14 @@ test('each free position is as likely to grow as any other', () => {
   expect(Math.abs(chiSquare - 18)).toBeLessThan(4 * Math.sqrt(2 * 18));
 });
 
-for (const gateMode of ['fused', 'fused-equal'] as const) {
+for (const gateMode of gateModes) {
   test(`independent draws return to the budget on average, from above and below (${gateMode})`, () => {
     const balanced = regular(60, 50, 1 / 3);
     const { size } = balanced.pattern;
     const draws = 60;
     for (const drift of [-40, 0, 40]) {
-      const layer = { ...balanced, budget: balanced.budget + drift };
+      const budget = balanced.pattern.count + drift;
+      const layer = { ...balanced, budgets: [budget] };
       const removed = Math.ceil(0.5 * layer.pattern.count);
       const counts = Array.from({ length: draws }, (_, i) => {
         const [{ pattern }] = update([layer], contextOf({ update: i + 1 }, { gateMode, sampling: 'bernoulli' }));
@@ -342,7 +343,7 @@ for (const gateMode of ['fused', 'fused-equal'] as const) {
       const candidates = size - layer.pattern.count + removed;
       const share = (removed + drift) / candidates;
       const deviation = Math.sqrt(candidates * share * (1 - share));
-      expect(Math.abs(sum(counts) / draws - layer.budget)).toBeLessThan((4 * deviation) / Math.sqrt(draws));
+      expect(Math.abs(sum(counts) / draws - budget)).toBeLessThan((4 * deviation) / Math.sqrt(draws));
       expect(new Set(counts).size).toBeGreaterThan(10);
     }
   });
@@ -405,13 +406,29 @@ test('an update leaves the layers it was given as they are', () => {
   );
 });
 
+test('independent draws of each gate for itself return to what each gate had', () => {
+  const gates = [20, 40].map((rows, i) => ({ name: `gate ${i}`, rows }));
+  const balanced = { ...regular(60, 50, 1 / 3), gates };
+  const had = perGate(balanced, balanced.pattern.positions());
+  const layer = { ...balanced, budgets: [had[0] - 60, had[1] + 60] };
+  const draws = 60;
+  const means = [0, 0];
+  for (let i = 0; i < draws; i++) {
+    const context = contextOf({ update: i + 1 }, { gateMode: 'per-gate', sampling: 'bernoulli' });
+    const [{ pattern }] = update([layer], context);
+    perGate(layer, pattern.positions()).forEach((count, gate) => (means[gate] += count / draws));
+  }
+  for (const gate of [0, 1]) expect(Math.abs(means[gate] - layer.budgets[gate])).toBeLessThan(8);
+});
+
 for (const gateMode of gateModes) {
   test(`many updates in a row keep the budget (${gateMode})`, () => {
     let layer = regular(24, 20, 1 / 3);
-    layer = { ...layer, gates: [6, 6, 6, 6].map((rows, i) => ({ name: `gate ${i}`, rows })) };
+    const gates = [6, 6, 6, 6].map((rows, i) => ({ name: `gate ${i}`, rows }));
+    layer = { ...layer, gates, budgets: countPerGate(layer.pattern.positions(), gates, 20) };
     for (let number = 1; number <= 50; number++) {
       const [{ pattern }] = update([layer], contextOf({ update: number, rate: 0.6 }, { gateMode }));
-      expect(pattern.count).toBe(layer.budget);
+      expect(pattern.count).toBe(sum(layer.budgets));
       const values = Float32Array.from(pattern.positions(), (position) => Math.sin(position * number));
       layer = { ...layer, pattern, values };
     }

@@ -20,7 +20,7 @@ export type TrainerEnd =
   /** The process died; what was checkpointed can be resumed. */
   | { readonly kind: 'interrupted'; readonly reason: string };
 
-const tailLines = 5;
+const keptLines = 4; // of standard error, from its beginning and from its end
 
 /** A trainer process and its life. */
 export class Trainer {
@@ -38,10 +38,10 @@ export class Trainer {
       serialization: 'json',
     });
     this.#child = child;
-    const tail: string[] = [];
+    const said: string[] = [];
     createInterface({ input: child.stderr! }).on('line', (line) => {
-      tail.push(line);
-      if (tail.length > tailLines) tail.shift();
+      if (line.trim() !== '') said.push(line);
+      if (said.length > 2 * keptLines) said.splice(keptLines, 1);
     });
     let outcome: TrainerEnd | undefined;
     child.on('message', (raw) => {
@@ -58,8 +58,8 @@ export class Trainer {
       }
     });
     this.end = whenGone(child).then((how) => {
-      const said = tail.length === 0 ? '' : `, after saying: ${tail.join(' | ')}`;
-      return outcome ?? { kind: 'interrupted', reason: `the trainer ended with ${how}${said}` };
+      const words = said.length === 0 ? '' : `, after saying: ${said.join(' | ')}`;
+      return outcome ?? { kind: 'interrupted', reason: `the trainer ended with ${how}${words}` };
     });
     this.#send({ type: 'train', ...command });
   }

@@ -46,13 +46,19 @@ export class Streams {
 
 /**
  * @param what the text, for the error
+ * @param batch number of streams, and the field that says so
  * @throws UserError where the text does not fill one window
  */
-export function streamsOf(what: string, ids: Int32Array, batch: number, bptt: number): Streams {
-  const streams = new Streams(ids, batch);
-  if (streams.rows < bptt + 1) {
-    const needed = `${batch} streams of ${bptt} steps and the next word need ${batch * (bptt + 1)}`;
-    throw new UserError(`${what} is shorter than one window: it has ${ids.length} words, ${needed}`);
-  }
-  return streams;
+export function streamsOf(
+  what: string,
+  ids: Int32Array,
+  batch: { readonly field: string; readonly streams: number },
+  bptt: number,
+): Streams {
+  const streams = new Streams(ids, batch.streams);
+  if (streams.rows > bptt) return streams;
+  const needed = `${batch.streams} streams of ${bptt} steps and the next word need ${batch.streams * (bptt + 1)}`;
+  const most = Math.floor(ids.length / (bptt + 1));
+  const remedy = most > 0 ? `${batch.field} to at most ${most}` : `training.bptt to less than ${ids.length}`;
+  throw new UserError(`${what} is shorter than one window: it has ${ids.length} words, ${needed}; lower ${remedy}`);
 }

@@ -45,7 +45,8 @@ const reserved = ['built-in'];
 export function listCorpora(folder: string): CorpusRecord[] {
   if (!existsSync(folder)) return [];
   const names = readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, recordFile)))
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')) // drafts
+    .filter((entry) => existsSync(join(folder, entry.name, recordFile)))
     .map(({ name }) => name);
   return names.sort().map((name) => readRecord(folder, name));
 }
@@ -156,6 +157,8 @@ export function describeCorpus(
     test: checkedText(sources.test),
   };
   const { words, ids } = corpusFromTexts(name, texts);
+  if (words.length < 2)
+    throw new UserError(`${sources.train.from} has only one word, ${words[0]}: there is nothing to learn`);
   const file = (split: Split) => ({
     bytes: sources[split].bytes.length,
     sha256: sha256(sources[split].bytes),

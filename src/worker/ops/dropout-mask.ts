@@ -13,8 +13,8 @@ export function dropoutMask(
   const size = shape.reduce((product, length) => product * length, 1);
   const threshold = dropThreshold(p);
   const scale = 1 / (1 - p);
-  const mask = Float32Array.from(new RandomWords(seed, 'dropout', step, site).words(size), (word) =>
-    word < threshold ? 0 : scale,
-  );
+  const words = new RandomWords(seed, 'dropout', step, site).words(size);
+  const mask = new Float32Array(size); // filled by a loop: from() goes by an iterator, twenty times slower
+  for (let i = 0; i < size; i++) mask[i] = words[i] < threshold ? 0 : scale;
   return tf.tensor(mask, [...shape]);
 }

@@ -77,7 +77,9 @@ function squaredNormOfAll(
 
 /** +1 or -1, [count, length]. */
 function randomSigns(words: RandomWords, count: number, length: number): tf.Tensor2D {
-  const signs = Float32Array.from(words.words(count * length), (word) => (word & 1 ? 1 : -1));
+  const draw = words.words(count * length);
+  const signs = new Float32Array(count * length);
+  for (let i = 0; i < signs.length; i++) signs[i] = draw[i] & 1 ? 1 : -1;
   return tf.tensor2d(signs, [count, length]);
 }
 

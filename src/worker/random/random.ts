@@ -48,9 +48,12 @@ export class RandomWords {
     return out.subarray(start - first * 4, start - first * 4 + count);
   }
 
-  /** `count` numbers uniform on [-bound, bound). */
+  /** `count` numbers uniform on [-bound, bound], as far as float32 tells the ends apart. */
   uniform(count: number, bound: number): Float32Array {
-    return Float32Array.from(this.words(count), (word) => (word / 2 ** 31 - 1) * bound);
+    const words = this.words(count);
+    const numbers = new Float32Array(count);
+    for (let i = 0; i < count; i++) numbers[i] = (words[i] / 2 ** 31 - 1) * bound;
+    return numbers;
   }
 }
 

@@ -23,6 +23,11 @@ export function within(positions: Int32Array, { start, end }: GateRange): Int32A
   return positions.subarray(lowerBound(positions, start), lowerBound(positions, end));
 }
 
+/** How many of an ascending list of positions lie in each gate. */
+export function countPerGate(positions: Int32Array, gates: readonly Gate[], columns: number): number[] {
+  return gateRanges(gates, columns).map((range) => within(positions, range).length);
+}
+
 /** Index of the first element that is at least `value`. */
 function lowerBound(ascending: Int32Array, value: number): number {
   let low = 0;

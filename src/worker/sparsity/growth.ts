@@ -1,4 +1,5 @@
 import { RandomWords } from '../random/random.js';
+import { gather } from './parameter.js';
 import { descendingMagnitudeKeys, pick, smallest } from './selection.js';
 
 /** Chooses `count` of the candidate positions (ascending, so is the choice). */
@@ -19,14 +20,11 @@ export interface GrowthDraw {
  */
 export function growRandomly(draw: GrowthDraw, size: number): GrowthRule {
   const words = wordsOf(draw, size);
-  return (candidates, count) =>
-    pick(
-      candidates,
-      smallest(
-        Uint32Array.from(candidates, (position) => words[position]),
-        count,
-      ),
-    );
+  return (candidates, count) => {
+    const drawn = new Uint32Array(candidates.length);
+    for (let i = 0; i < candidates.length; i++) drawn[i] = words[candidates[i]];
+    return pick(candidates, smallest(drawn, count));
+  };
 }
 
 /** As the published code: each candidate grows with probability count / candidates, so that their number varies (G1). */
@@ -48,7 +46,7 @@ function wordsOf({ seed, update, layer }: GrowthDraw, size: number): Uint32Array
  */
 export function growByGradient(gradient: Float32Array): GrowthRule {
   return (candidates, count) => {
-    const keys = descendingMagnitudeKeys(Float32Array.from(candidates, (position) => gradient[position]));
+    const keys = descendingMagnitudeKeys(gather(gradient, candidates));
     return pick(candidates, smallest(keys, count));
   };
 }

@@ -232,7 +232,9 @@ export type Parameter = DenseParameter | SparseParameter;
 
 /** The numbers of a dense tensor at some positions. */
 export function gather(dense: Float32Array, positions: Int32Array): Float32Array {
-  return Float32Array.from(positions, (position) => dense[position]);
+  const numbers = new Float32Array(positions.length);
+  for (let i = 0; i < positions.length; i++) numbers[i] = dense[positions[i]];
+  return numbers;
 }
 
 /** Numbers for the positions `after`, taken from `before` where a position was there already. */

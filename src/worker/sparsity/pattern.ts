@@ -94,7 +94,9 @@ export class Pattern {
 
 /** 0, 1, 2, ... */
 export function ascending(count: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => i);
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
 }
 
 /** The positions below `size` that are not in `positions` (ascending, so is the result). */

@@ -14,8 +14,8 @@ export interface Layer {
   readonly pattern: Pattern;
   /** Values of the active weights, ascending by position. */
   readonly values: Float32Array;
-  /** Active weights the layer is to have after every update. */
-  readonly budget: number;
+  /** Active weights each gate had at first: their sum is what the layer has after every update. */
+  readonly budgets: readonly number[];
 }
 
 /** What an update does to one layer. Positions are flat and ascending. */
@@ -73,12 +73,14 @@ function remove(layer: Layer, removal: RemovalRule, { config, rate }: UpdateCont
 }
 
 function grow(layer: Layer, removed: Int32Array, growth: GrowthRule, config: RunConfig['method']): LayerChange {
-  const { pattern, gates, budget } = layer;
+  const { pattern, gates, budgets } = layer;
   const before = pattern.positions();
   const survivors = difference(before, removed);
   const candidates = complement(config.excludeJustRemoved ? before : survivors, pattern.size);
   // The number just removed, and with independent draws the correction of earlier drift.
-  const count = Math.max(0, Math.min(budget - survivors.length, candidates.length));
+  const needed = (had: number, left: number, free: number) => Math.max(0, Math.min(had - left, free));
+  const budget = budgets.reduce((sum, ofGate) => sum + ofGate, 0);
+  const count = needed(budget, survivors.length, candidates.length);
   const ranges = gateRanges(gates, pattern.columns);
   const candidatesOf = ranges.map((range) => within(candidates, range));
 
@@ -96,7 +98,11 @@ function grow(layer: Layer, removed: Int32Array, growth: GrowthRule, config: Run
       break;
     }
     case 'per-gate':
-      grown = concatenate(candidatesOf.map((own, gate) => growth(own, within(removed, ranges[gate]).length)));
+      grown = concatenate(
+        candidatesOf.map((own, gate) =>
+          growth(own, needed(budgets[gate], within(survivors, ranges[gate]).length, own.length)),
+        ),
+      );
       break;
   }
   const positions = union(survivors, grown);

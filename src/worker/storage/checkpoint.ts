@@ -39,8 +39,10 @@ const stateSchema = z.object({
   sequence: z.int(),
   progress: progressSchema,
   optimizer: z.unknown(),
-  /** Active weights of each sparse layer at the first update: what every later one restores. */
-  budgets: z.record(z.string(), z.int()),
+  /** Active weights of each gate of each sparse layer at first: what every update restores. */
+  budgets: z.record(z.string(), z.array(z.int())),
+  /** The run's whole configuration. */
+  config: z.unknown(),
   /** Length of the run's masks.bin. */
   maskBytes: z.int(),
   tensors: fileReference,
@@ -95,18 +97,19 @@ export class Checkpoints {
    * @throws UserError where it is damaged
    */
   last(): Checkpoint | undefined {
-    const last = this.#states().at(-1);
+    const last = this.#names().at(-1);
     if (last === undefined) return undefined;
-    this.#best = last.best;
-    return { ...last, tensors: this.#read(last.tensors) };
+    const state = readState(join(this.#folder, last));
+    this.#best = state.best;
+    return { ...state, tensors: this.#read(state.tensors) };
   }
 
-  /** All checkpoints, oldest first. */
-  #states(): CheckpointState[] {
-    const states = readdirSync(this.#folder)
-      .filter((name) => name.endsWith('.json'))
-      .map((name) => readState(join(this.#folder, name)));
-    return states.sort((a, b) => a.sequence - b.sequence);
+  /** Names of the JSON files, oldest first: step-000000080-12.json, the second number being that of the next event. */
+  #names(): string[] {
+    const sequenceOf = (name: string) => Number(/-(\d+)\.json$/.exec(name)?.[1]);
+    return readdirSync(this.#folder)
+      .filter((name) => /^step-\d+-\d+\.json$/.test(name))
+      .sort((a, b) => sequenceOf(a) - sequenceOf(b));
   }
 
   #write(file: string, tensors: Tensors): FileReference {
@@ -122,13 +125,14 @@ export class Checkpoints {
     return decodeSafetensors(content, path);
   }
 
-  /** Deletes what no checkpoint that is kept needs. */
+  /** Deletes what no checkpoint that is kept needs. One that turns out damaged keeps nothing but itself. */
   #collect(): void {
-    const states = this.#states().slice(-kept);
-    const needed = new Set(
-      states.flatMap(({ tensors, best }) => [tensors.file, ...(best === null ? [] : [best.file])]),
-    );
-    for (const { tensors } of states) needed.add(tensors.file.replace(/safetensors$/, 'json'));
+    const needed = new Set<string>();
+    for (const name of this.#names().slice(-kept)) {
+      needed.add(name).add(name.replace(/json$/, 'safetensors'));
+      const { best } = stateSchema.safeParse(parseJson(join(this.#folder, name))).data ?? {};
+      if (best != null) needed.add(best.file);
+    }
     for (const name of readdirSync(this.#folder)) {
       if (!needed.has(name)) rmSync(join(this.#folder, name), { force: true });
     }
@@ -144,10 +148,18 @@ function writeOrExplain(path: string, bytes: Uint8Array): void {
 }
 
 function readState(path: string): CheckpointState {
+  const result = stateSchema.safeParse(parseJson(path));
+  if (result.success) return result.data;
+  throw damaged(path);
+}
+
+/** What a file holds; undefined where that is no JSON. */
+function parseJson(path: string): unknown {
   try {
-    return stateSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch {
-    throw damaged(path);
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { z } from 'zod';
 import { UserError } from '../../shared/errors.js';
@@ -45,13 +45,14 @@ export class MaskLog {
 
   /**
    * Goes on with a file from a point at which it had `length` bytes and ended with `patterns`; what came later is cut off.
-   * @throws UserError where the file is shorter than that
+   * @throws UserError where the file is shorter than that, or not there
    */
   static reopen(path: string, length: number, patterns: readonly Pattern[]): MaskLog {
-    const size = existsSync(path) ? readFileSync(path).length : 0;
+    const size = existsSync(path) ? statSync(path).size : 0;
     if (size < length) {
       throw new UserError(
-        `${path} has ${size} bytes, the checkpoint needs ${length}: the run's masks are lost, start it anew`,
+        `${path} has ${size} bytes, the checkpoint goes on from ${length}: the history of the masks is lost. ` +
+          'Put the file back from a copy, or start a new run',
       );
     }
     const file = openSync(path, 'r+');

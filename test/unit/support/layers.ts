@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { parseRunConfig, type RunConfig } from '../../../src/shared/run-config.js';
-import { gateRanges, within } from '../../../src/worker/sparsity/gates.js';
+import { countPerGate } from '../../../src/worker/sparsity/gates.js';
 import { Pattern } from '../../../src/worker/sparsity/pattern.js';
 import type { Layer, UpdateContext } from '../../../src/worker/sparsity/topology.js';
 
@@ -15,7 +15,7 @@ export function layerOf(columns: number, gates: Readonly<Record<string, readonly
   const pattern = Pattern.fromPositions(all.length / columns, columns, Int32Array.from(positions));
   const values = Float32Array.from(positions, (position) => all[position]!);
   const shapes = Object.entries(gates).map(([name, weights]) => ({ name, rows: weights.length / columns }));
-  return { name: 'layer', gates: shapes, pattern, values, budget: pattern.count };
+  return { name: 'layer', gates: shapes, pattern, values, budgets: countPerGate(pattern.positions(), shapes, columns) };
 }
 
 export function contextOf(
@@ -27,7 +27,7 @@ export function contextOf(
 
 /** How many of some positions lie in each gate. */
 export function perGate({ gates, pattern }: Layer, positions: Int32Array): number[] {
-  return gateRanges(gates, pattern.columns).map((range) => within(positions, range).length);
+  return countPerGate(positions, gates, pattern.columns);
 }
 
 /** Weights of which many are equal in magnitude, or 0. */

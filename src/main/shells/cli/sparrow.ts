@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { explained, UserError } from '../../../shared/errors.js';
+import { codeOf, explained, UserError } from '../../../shared/errors.js';
 import packageJson from '../../../../package.json';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
@@ -37,11 +37,17 @@ function oneLine(text: string): string {
     .replaceAll(/\s*\n\s*/g, ' ');
 }
 
-/** Whoever reads our output may stop reading (`| head`): then there is nobody to work for. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.kill(process.pid, 'SIGTERM');
-  else throw error;
-});
+/**
+ * Whoever reads our output may stop reading (`| head`), or the disk it goes to be full: then there is nobody to work for. A
+ * run that is under way is stopped and checkpointed.
+ */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: Error) => {
+    process.exitCode = 1;
+    if (codeOf(error) !== 'EPIPE') process.stderr.write(`sparrow: cannot write what it has to say: ${error.message}\n`);
+    if (process.listenerCount('SIGTERM') > 0) process.kill(process.pid, 'SIGTERM');
+  });
+}
 // Started by the `sparrow` script, this process has a channel to it, which closes if the script is killed.
 process.channel?.unref();
 process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
@@ -51,13 +57,15 @@ try {
 } catch (error) {
   process.exitCode = exitStatusOf(error);
 }
+for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve));
 // Nothing may keep a command alive that has done its work, such as a progress bar's timer.
 process.exit();
 
 function exitStatusOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const told = explained(error);
-  const text = told instanceof UserError ? told.message : `this is a defect of Sparrow: ${told.stack ?? told.message}`;
+  const text =
+    told instanceof UserError ? oneLine(told.message) : `this is a defect of Sparrow: ${told.stack ?? told.message}`;
   process.stderr.write(`sparrow: ${text}\n`);
   return 1;
 }
