@@ -116,6 +116,9 @@ const finished = z.object({
 /** The trainer has checkpointed and ended because it was asked to; the run can be resumed. */
 const stopped = z.object({ type: z.literal('stopped'), step: count, epoch: count });
 
+/** The trainer has checkpointed and waits to be told to go on. */
+const paused = z.object({ type: z.literal('paused'), step: count, epoch: count });
+
 /** What went wrong; with a stack where it is a defect and not something the user gave. */
 const failure = z.object({ message: z.string(), stack: z.string().optional() });
 
@@ -129,6 +132,7 @@ export const runEventSchema = z.discriminatedUnion('type', [
   sparsity,
   checkpoint,
   finished,
+  paused,
   stopped,
   failed,
 ]);
@@ -170,6 +174,9 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('probe') }),
   /** Every event up to this number is where no crash can lose it. */
   z.object({ type: z.literal('acknowledge'), sequence: count }),
+  /** Write a checkpoint after the step at hand (of the next epoch, if this one is being evaluated) and wait. */
+  z.object({ type: z.literal('pause') }),
+  z.object({ type: z.literal('continue') }),
   /** Write a checkpoint after the step at hand and end. */
   z.object({ type: z.literal('stop') }),
 ]);

@@ -19,6 +19,8 @@ class Connection implements Observer {
   #sent = -1;
   #acknowledged = -1;
   #stopRequested = false;
+  #pauseRequested = false;
+  #release: (() => void) | undefined;
   #waiting: (() => void) | undefined;
 
   emit(sequence: number, event: RunEvent): void {
@@ -37,8 +39,29 @@ class Connection implements Observer {
     return this.#stopRequested;
   }
 
+  pauseRequested(): boolean {
+    return this.#pauseRequested;
+  }
+
+  released(): Promise<void> {
+    if (!this.#pauseRequested) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#release = resolve;
+    });
+  }
+
+  pause(): void {
+    this.#pauseRequested = true;
+  }
+
+  continue(): void {
+    this.#pauseRequested = false;
+    this.#release?.();
+  }
+
   stop(): void {
     this.#stopRequested = true;
+    this.continue();
   }
 
   acknowledge(sequence: number): void {
@@ -66,6 +89,12 @@ const port = openPort((message) => {
     case 'acknowledge':
       connection.acknowledge(command.sequence);
       break;
+    case 'pause':
+      connection.pause();
+      break;
+    case 'continue':
+      connection.continue();
+      break;
     case 'stop':
       connection.stop();
       break;
@@ -91,8 +120,8 @@ async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, 
   process.exit(0);
 }
 
-// Ctrl+C in a terminal reaches every process of the group; it is the parent that says what becomes of the run.
-process.on('SIGINT', () => undefined);
+// Ctrl+C and Ctrl+Z in a terminal reach every process of the group; it is the parent that says what becomes of the run.
+for (const signal of ['SIGINT', 'SIGTSTP'] as const) process.on(signal, () => undefined);
 process.on('SIGTERM', () => {
   connection.stop();
 });

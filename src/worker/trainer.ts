@@ -18,6 +18,10 @@ export interface Observer {
   emit(sequence: number, event: RunEvent): void;
   /** Resolves once every event so far is where no crash can lose it; a checkpoint is written only then. */
   settled(): Promise<void>;
+  /** Whether to checkpoint and wait. */
+  pauseRequested(): boolean;
+  /** Resolves when to go on after that, or to stop. */
+  released(): Promise<void>;
   /** Whether to checkpoint and end. */
   stopRequested(): boolean;
 }
@@ -49,9 +53,16 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     return stop();
   };
 
+  const clock = new Clock(progress);
+  const pause = async () => {
+    await saveCheckpoint(run, observer, emit);
+    emit({ type: 'paused', step: progress.step, epoch: progress.epoch });
+    await observer.released();
+    clock.restart();
+  };
+
   emit(describeRun(run));
   if (run.resumedFrom === null) emitInitialTopology(run, emit);
-  const clock = new Clock(progress);
   while (progress.epoch < epochs) {
     while (progress.window < windows.length) {
       const { start, length } = windows[progress.window];
@@ -60,6 +71,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
       clock.tick(length * streams.train.batch);
       if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
+      if (observer.pauseRequested()) await pause();
     }
 
     if (optimizer.averaging) exchangeAverages(run);
@@ -257,6 +269,11 @@ class Clock {
     if (words === 0) return;
     this.#words += words;
     this.#ms += passed;
+  }
+
+  /** What has passed since the last call was not spent training. */
+  restart(): void {
+    this.#last = performance.now();
   }
 
   /** Words per second of training since the last call. */

@@ -157,6 +157,20 @@ for (const [signal, expected] of [
   });
 }
 
+test('Ctrl+Z checkpoints before it rests, and going on loses nothing', async () => {
+  const running = new Sparrow(home, train('rested'));
+  await running.event((event) => event.type === 'step' && event.step >= 15);
+  running.process.kill('SIGTSTP');
+  await running.event(({ type }) => type === 'paused');
+  const events = eventsOf(home.run('rested-1'));
+  expect(events.slice(-2).map(({ type }) => type)).toEqual(['checkpoint', 'paused']);
+  await sleep(500);
+  expect(eventsOf(home.run('rested-1'))).toHaveLength(events.length); // it does rest
+  running.process.kill('SIGCONT');
+  expect((await running.ended).status).toBe(0);
+  expect(outcome(home.run('rested-1'))).toEqual(undisturbed);
+});
+
 test('a second signal ends a run at once, and what was checkpointed can be resumed', async () => {
   const running = new Sparrow(home, train('impatient'));
   await running.event(({ type }) => type === 'checkpoint');

@@ -120,6 +120,7 @@ export function story(events: readonly RunEvent[]): RunEvent[] {
   return events.flatMap((event): RunEvent[] => {
     switch (event.type) {
       case 'started':
+      case 'paused':
       case 'stopped':
       case 'checkpoint':
         return [];

@@ -43,7 +43,12 @@ interface Result {
 /** Trains, goes on from what a run in the same folder left, or both; stops when asked for the `stopAt`-th time. */
 async function trained(
   config: PartialRunConfig,
-  options: { before?: Result; stopAt?: number | undefined; onEvent?: (event: RunEvent, run: Run) => void } = {},
+  options: {
+    before?: Result;
+    stopAt?: number | undefined;
+    pause?: boolean;
+    onEvent?: (event: RunEvent, run: Run) => void;
+  } = {},
 ): Promise<Result> {
   const folder = options.before?.folder ?? newFolder();
   const run = await openRun(parseRunConfig(config), { run: folder, corpora: scratch }, options.before !== undefined);
@@ -57,6 +62,8 @@ async function trained(
     },
     settled: () => Promise.resolve(),
     stopRequested: () => ++asked === options.stopAt,
+    pauseRequested: () => options.pause === true,
+    released: () => Promise.resolve(),
   });
   return { end, events, run, folder, asked };
 }
@@ -142,6 +149,17 @@ test('a run that is stopped at every single step ends as one that never stopped'
   expect(attempts).toBe(epochs * (stepsPerEpoch + 1) + 1);
   expect(story(last.events)).toEqual(story(whole.events));
   expect(outcome(last)).toEqual(outcome(whole));
+});
+
+test('a run that is paused after every step, with a checkpoint each time, ends as one that never was', async () => {
+  const whole = await trained(tiny);
+  const paused = await trained(tiny, { pause: true });
+  expect(of(paused.events, 'paused').map(({ step }) => step)).toEqual(
+    Array.from({ length: of(whole.events, 'finished')[0].step }, (_, i) => i + 1),
+  );
+  expect(of(paused.events, 'checkpoint').length).toBeGreaterThan(of(paused.events, 'paused').length);
+  expect(story(paused.events)).toEqual(story(whole.events));
+  expect(outcome(paused)).toEqual(outcome(whole));
 });
 
 test('the same seed gives the same curve, another seed another one', async () => {

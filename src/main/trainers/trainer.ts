@@ -64,6 +64,16 @@ export class Trainer {
     this.#send({ type: 'train', ...command });
   }
 
+  /** Asks for a checkpoint and a rest, which begins with the event `paused`. */
+  pause(): void {
+    this.#send({ type: 'pause' });
+  }
+
+  /** Ends the rest. */
+  continue(): void {
+    this.#send({ type: 'continue' });
+  }
+
   /** Asks for a checkpoint and an end. */
   stop(): void {
     this.#send({ type: 'stop' });

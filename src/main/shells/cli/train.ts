@@ -78,7 +78,10 @@ async function follow(run: RunFolder, config: RunConfig, resume: boolean, json: 
   const trainer = new Trainer(command, (sequence, event) => {
     run.append(sequence, event);
     progress.show(event);
+    // Only now, with a checkpoint on disk, does this process rest as Ctrl+Z has asked.
+    if (event.type === 'paused') process.kill(process.pid, 'SIGSTOP');
   });
+  pauseOnSignals(trainer);
   const signal = stopOnSignals(trainer, json);
   const end = await trainer.end;
   progress.stop();
@@ -152,6 +155,17 @@ function stopOnSignals(trainer: Trainer, json: boolean): () => NodeJS.Signals | 
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   return () => first?.signal;
+}
+
+/** Ctrl+Z checkpoints before it rests; `fg` or `bg` goes on. */
+function pauseOnSignals(trainer: Trainer): void {
+  if (process.platform === 'win32') return;
+  process.on('SIGTSTP', () => {
+    trainer.pause();
+  });
+  process.on('SIGCONT', () => {
+    trainer.continue();
+  });
 }
 
 function append(setting: string, settings: readonly string[]): string[] {
