@@ -1,20 +1,25 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../../src/shared/errors.js';
+import { codeOf, messageOf, UserError } from '../../src/shared/errors.js';
 import type { Layout } from '../../src/worker/sparsity/parameter.js';
 import { decodeSafetensors, type StoredTensor } from '../../src/worker/storage/safetensors.js';
 
 /** Numbers made with the published reference implementations, and what the manifest says of them. */
 export interface GoldenCase {
   readonly name: string;
-  /** The case's entry in manifest.json. */
-  readonly entry: Readonly<Record<string, unknown>>;
-  readonly tensors: Tensors;
+  /** The case's entry in manifest.json, whatever that holds. */
+  readonly entry: unknown;
+  /**
+   * Reads the case's file, which nothing has read before: a damaged one fails its own case and no other.
+   * @throws UserError where it is missing or damaged
+   */
+  readonly readTensors: () => Tensors;
 }
 
-/** The tensors of a case by name. */
+/** The tensors of a case by name. Knows which were asked for, so that none can be left out of a comparison. */
 export class Tensors {
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
+  readonly #asked = new Set<string>();
 
   constructor(tensors: ReadonlyMap<string, StoredTensor>) {
     this.#tensors = tensors;
@@ -33,9 +38,18 @@ export class Tensors {
     return this.#get(name).shape;
   }
 
+  /** Numbers after `prefix` in the names of tensors, ascending: the order of a file puts 10 before 2. */
+  numbersUnder(prefix: string): number[] {
+    const numbers = this.under(prefix).map((name) => Number.parseInt(name, 10));
+    return [...new Set(numbers)].filter((number) => !Number.isNaN(number)).sort((a, b) => a - b);
+  }
+
   floats(name: string): Float32Array {
     const { data } = this.#get(name);
     if (!(data instanceof Float32Array)) throw new UserError(`tensor ${name} is not of type F32`);
+    const bad = data.findIndex((number) => !Number.isFinite(number));
+    if (bad !== -1)
+      throw new UserError(`tensor ${name} has ${data[bad]} at ${bad}, which is not a number to compare with`);
     return data;
   }
 
@@ -45,7 +59,16 @@ export class Tensors {
     return data;
   }
 
+  /** @throws UserError where a tensor whose name fits was never asked for: something of the case went uncompared */
+  requireAllAsked(names: RegExp): void {
+    const forgotten = [...this.#tensors.keys()].filter((name) => names.test(name) && !this.#asked.has(name));
+    if (forgotten.length === 0) return;
+    const others = forgotten.length === 1 ? '' : ` and ${forgotten.length - 1} more`;
+    throw new UserError(`the case has tensor ${forgotten[0]}${others}, which nothing in it accounts for`);
+  }
+
   #get(name: string): StoredTensor {
+    this.#asked.add(name);
     const tensor = this.#tensors.get(name);
     if (tensor === undefined) throw new UserError(`the case has no tensor ${name}`);
     return tensor;
@@ -58,17 +81,32 @@ export interface Kind {
   readonly layouts: readonly (Layout | 'none')[];
   /** Largest relative error that passes. */
   readonly tolerance: number;
+  /** Whether an entry of the manifest describes a case of this kind, be it a sensible one or not. */
+  describes(entry: CaseEntry): boolean;
+  /** @throws Error where the case lacks what it must have, or has what nothing would be compared with */
   compare(golden: GoldenCase, layout: Layout | 'none'): Comparison;
+}
+
+export type CaseEntry = Readonly<Record<string, unknown>>;
+
+export function isEntry(entry: unknown): entry is CaseEntry {
+  return typeof entry === 'object' && entry !== null && !Array.isArray(entry);
 }
 
 /** Collects the relative errors ‖ours - golden‖ / ‖golden‖ of the tensors of a case. */
 export class Comparison {
   #worst = 0;
   #where = '';
+  #compared = 0;
 
   /** The largest error so far; NaN once anything was not a number. */
   get worstRelativeError(): number {
     return this.#worst;
+  }
+
+  /** How many tensors were compared. */
+  get compared(): number {
+    return this.#compared;
   }
 
   /** The tensor that has it. */
@@ -86,8 +124,11 @@ export class Comparison {
       difference += (ours[i] - golden[i]) ** 2;
       norm += golden[i] ** 2;
     }
+    if (golden.length === 0) throw new Error(`${name} has no numbers to compare`);
+    this.#compared += 1;
     const error = Math.sqrt(norm === 0 ? difference : difference / norm);
-    if (!(error <= this.#worst)) {
+    // No later tensor may hide one that was not a number.
+    if (!Number.isNaN(this.#worst) && !(error <= this.#worst)) {
       this.#worst = error;
       this.#where = name;
     }
@@ -102,24 +143,44 @@ export class Comparison {
   }
 }
 
-/** The cases of a folder, in the order of its manifest. */
+/**
+ * The cases of a folder, in the order of its manifest.
+ * @throws UserError where the folder has no manifest of cases
+ */
 export function readCases(folder: string): GoldenCase[] {
   const file = join(folder, 'manifest.json');
+  const unusable = (reason: string) =>
+    new UserError(`${file} ${reason}: name a folder of golden cases with its manifest`.replaceAll(/\s+/g, ' '));
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw unusable(codeOf(error) === 'ENOENT' ? 'is not there' : `cannot be read (${messageOf(error)})`);
+  }
   let manifest: unknown;
   try {
-    manifest = JSON.parse(readFileSync(file, 'utf8'));
+    manifest = JSON.parse(text);
   } catch (error) {
-    const reason = existsSync(file) ? `is not JSON (${(error as Error).message})` : 'is not there';
-    throw new UserError(`${file} ${reason}: name a folder of golden cases with its manifest`);
+    throw unusable(`is not JSON (${messageOf(error)})`);
   }
-  if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest)) {
-    throw new UserError(`${file} must be an object of cases by name`);
+  if (!isEntry(manifest)) throw unusable('is not an object of cases by name');
+  const cases = Object.entries(manifest);
+  if (cases.length === 0) throw unusable('has no cases');
+  return cases.map(([name, entry]) => ({
+    name,
+    entry,
+    readTensors: () => readTensors(join(folder, `${name}.safetensors`)),
+  }));
+}
+
+function readTensors(file: string): Tensors {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new UserError(
+      codeOf(error) === 'ENOENT' ? `${file} is not there` : `cannot read ${file}: ${messageOf(error)}`,
+    );
   }
-  return Object.entries(manifest).map(([name, entry]) => {
-    const tensorFile = join(folder, `${name}.safetensors`);
-    const stored = existsSync(tensorFile)
-      ? decodeSafetensors(readFileSync(tensorFile), tensorFile)
-      : new Map<string, StoredTensor>();
-    return { name, entry: entry as GoldenCase['entry'], tensors: new Tensors(stored) };
-  });
+  return new Tensors(decodeSafetensors(bytes, file));
 }

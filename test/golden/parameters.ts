@@ -1,3 +1,4 @@
+import { UserError } from '../../src/shared/errors.js';
 import {
   DenseParameter,
   gather,
@@ -13,6 +14,9 @@ const ungated = (rows: number): Gate[] => [{ name: 'all', rows }];
 
 /** Where a 0/1 mask is 1. */
 export function patternOf(mask: Float32Array, [rows = 0, columns = 0]: readonly number[]): Pattern {
+  if (mask.length !== rows * columns) throw new UserError(`a mask for [${rows},${columns}] has ${mask.length} numbers`);
+  const bad = mask.find((number) => number !== 0 && number !== 1);
+  if (bad !== undefined) throw new UserError(`a mask has ${bad}, which is neither 0 nor 1`);
   const positions = Int32Array.from(mask.keys()).filter((position) => mask[position] === 1);
   return Pattern.fromPositions(rows, columns, positions);
 }

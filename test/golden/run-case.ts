@@ -1,11 +1,12 @@
+import { ZodError } from 'zod';
 import { messageOf } from '../../src/shared/errors.js';
 import type { Layout } from '../../src/worker/sparsity/parameter.js';
-import type { GoldenCase, Kind } from './case.js';
-import { cosineCase, cosineEntry } from './cosine-case.js';
-import { sntAsgdCase, sntAsgdEntry } from './snt-asgd-case.js';
+import { isEntry, type GoldenCase, type Kind } from './case.js';
+import { cosineCase } from './cosine-case.js';
+import { sntAsgdCase } from './snt-asgd-case.js';
 import { stackedLstmCase } from './stacked-lstm-case.js';
-import { topologyCase, topologyEntry } from './topology-case.js';
-import { trajectoryCase, trajectoryEntry } from './trajectory-case.js';
+import { topologyCase } from './topology-case.js';
+import { trajectoryCase } from './trajectory-case.js';
 
 export interface Verdict {
   readonly case: string;
@@ -17,35 +18,40 @@ export interface Verdict {
   readonly detail: string;
 }
 
-/** What kind of case it is, told by its entry in the manifest and never by its name; undefined if we have no code for it. */
-function kindOf({ entry }: GoldenCase): Kind | undefined {
-  if (trajectoryEntry.safeParse(entry).success) return trajectoryCase;
-  if (entry['model'] === 'stacked-lstm') return stackedLstmCase;
-  if (entry['model'] !== undefined) return undefined;
-  if (sntAsgdEntry.safeParse(entry).success) return sntAsgdCase;
-  if (topologyEntry.safeParse(entry).success) return topologyCase;
-  if (cosineEntry.safeParse(entry).success) return cosineCase;
-  return undefined;
-}
+/** A case is told by its entry in the manifest and never by its name; those that none describes are not ours yet. */
+const kinds: readonly Kind[] = [trajectoryCase, stackedLstmCase, sntAsgdCase, topologyCase, cosineCase];
 
-/** Computes a case in each layout that makes a difference to it. */
+/** Computes a case in each layout that makes a difference to it. Whatever is wrong with one is its own verdict. */
 export function* runCase(golden: GoldenCase): Generator<Verdict> {
-  const kind = kindOf(golden);
+  const { name, entry } = golden;
+  const nothing = { case: name, worstRelativeError: null } as const;
+  if (!isEntry(entry)) {
+    yield { ...nothing, layout: 'none', status: 'fail', detail: 'its entry in the manifest is not an object' };
+    return;
+  }
+  const kind = kinds.find((candidate) => candidate.describes(entry));
   if (kind === undefined) {
-    const layouts = golden.entry['model'] === undefined ? (['none'] as const) : (['packed', 'masked'] as const);
+    const layouts = 'model' in entry ? (['packed', 'masked'] as const) : (['none'] as const);
     for (const layout of layouts) {
-      const detail = 'Sparrow does not have it yet';
-      yield { case: golden.name, layout, worstRelativeError: null, status: 'unsupported', detail };
+      yield { ...nothing, layout, status: 'unsupported', detail: 'Sparrow does not have it yet' };
     }
     return;
   }
   for (const layout of kind.layouts) {
     try {
-      const { worstRelativeError, where } = kind.compare(golden, layout);
+      const { worstRelativeError, where, compared } = kind.compare(golden, layout);
+      if (compared === 0) throw new Error('there was nothing to compare');
       const status = worstRelativeError <= kind.tolerance ? 'pass' : 'fail';
-      yield { case: golden.name, layout, worstRelativeError, status, detail: where };
+      yield { case: name, layout, worstRelativeError, status, detail: where };
     } catch (error) {
-      yield { case: golden.name, layout, worstRelativeError: null, status: 'fail', detail: messageOf(error) };
+      yield { ...nothing, layout, status: 'fail', detail: reasonOf(error) };
     }
   }
+}
+
+/** In one line, as everything that is printed of a verdict. */
+function reasonOf(error: unknown): string {
+  const issues = error instanceof ZodError ? error.issues : undefined;
+  const reason = issues?.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') ?? messageOf(error);
+  return reason.replaceAll(/\s+/g, ' ');
 }

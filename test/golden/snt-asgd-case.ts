@@ -6,15 +6,23 @@ import * as tf from '../../src/worker/tf.js';
 import { Comparison, type Kind } from './case.js';
 import { denseSlot, parametersOf, patternOf } from './parameters.js';
 
-export const sntAsgdEntry = z.object({ steps: z.int(), lr: z.number(), weightDecay: z.number(), t0: z.literal(0) });
+const settingsSchema = z.object({
+  steps: z.int().min(1),
+  lr: z.number(),
+  weightDecay: z.number(),
+  lambd: z.literal(0).optional(),
+  t0: z.literal(0),
+});
 
 /** Optimiser steps with given dense gradients and masks that change: weights and averages after each. */
 export const sntAsgdCase: Kind = {
   layouts: ['packed', 'masked'],
   tolerance: 1e-5,
-  compare({ entry, tensors }, layout) {
+  describes: (entry) => !('model' in entry) && 'steps' in entry && 't0' in entry,
+  compare({ entry, readTensors }, layout) {
     const comparison = new Comparison();
-    const { steps, lr, weightDecay } = sntAsgdEntry.parse(entry);
+    const tensors = readTensors();
+    const { steps, lr, weightDecay } = settingsSchema.parse(entry);
     // All of `init.weight` is active until the first mask, which is in force for step 0, removes what it does not have.
     const parameters = parametersOf(tensors, 'init.', layout as Layout);
     const optimizer = new SntAsgd(parseRunConfig({ optimizer: { learningRate: lr, weightDecay } }).optimizer);
@@ -39,6 +47,7 @@ export const sntAsgdCase: Kind = {
       }
     }
     for (const parameter of parameters) parameter.dispose();
+    tensors.requireAllAsked(/^(init|step)\./);
     return comparison;
   },
 };

@@ -6,15 +6,17 @@ import { complement } from '../../src/worker/sparsity/pattern.js';
 import { Comparison, type Kind } from './case.js';
 import { patternOf } from './parameters.js';
 
-export const topologyEntry = z.object({ rates: z.array(z.number()) });
+const settingsSchema = z.object({ rates: z.array(z.number()).min(1) });
 
 /** Magnitude removal over a fused matrix and gradient growth: which positions are kept, which grow. */
 export const topologyCase: Kind = {
   layouts: ['none'],
   tolerance: 0,
-  compare({ entry, tensors }) {
+  describes: (entry) => !('model' in entry) && 'rates' in entry,
+  compare({ entry, readTensors }) {
     const comparison = new Comparison();
-    for (const [index, rate] of topologyEntry.parse(entry).rates.entries()) {
+    const tensors = readTensors();
+    for (const [index, rate] of settingsSchema.parse(entry).rates.entries()) {
       const name = (part: string) => `case.${index}.${part}`;
       const shape = tensors.shape(name('mask'));
       const weight = tensors.floats(name('weight'));
@@ -31,6 +33,8 @@ export const topologyCase: Kind = {
       const grown = growByGradient(tensors.floats(name('grad')))(candidates, count);
       comparison.addSets(name('gradient_grown'), [...kept, ...grown], positionsIn('gradient_grown'));
     }
+    // What the official code's rule for SET keeps is in the file too, and is not our rule.
+    tensors.requireAllAsked(/^case\.\d+\.(?!kept_set$)/);
     return comparison;
   },
 };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { UserError } from '../../src/shared/errors.js';
 import { parseRunConfig } from '../../src/shared/run-config.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
 import { noDropout, type State } from '../../src/worker/models/model.js';
@@ -12,10 +13,10 @@ import * as tf from '../../src/worker/tf.js';
 import { Comparison, type Kind, type Tensors } from './case.js';
 import { denseSlot, parametersOf, patternOf } from './parameters.js';
 
-export const trajectoryEntry = z.object({
+const settingsSchema = z.object({
   model: z.literal('stacked-lstm'),
-  T: z.int(),
-  steps: z.int(),
+  T: z.int().min(1),
+  steps: z.int().min(1),
   lr: z.number(),
   clip: z.number(),
   weightDecay: z.number(),
@@ -24,22 +25,26 @@ export const trajectoryEntry = z.object({
   scheduleSteps: z.int(),
   updatesAfterSteps: z.array(z.int()),
   averagingFromStep: z.int(),
-  dropout: z.literal(0),
+  dropout: z.literal(0).optional(),
 });
 
 /** Training steps of a sparse LSTM from end to end: clipping, weight decay, topology updates, averaging. */
 export const trajectoryCase: Kind = {
   layouts: ['packed', 'masked'],
   tolerance: 1e-4,
-  compare({ entry, tensors }, layout) {
+  describes: (entry) => entry['model'] === 'stacked-lstm' && 'steps' in entry,
+  compare({ entry, readTensors }, layout) {
     const comparison = new Comparison();
-    const settings = trajectoryEntry.parse(entry);
+    const tensors = readTensors();
+    const settings = settingsSchema.parse(entry);
     const { steps, T, lr, clip, weightDecay } = settings;
     const parameters = parametersOf(tensors, 'init.', layout as Layout, 'mask.0.');
     const model = new StackedLstm(parameters, { input: 0, hidden: 0, output: 0 });
     const optimizer = new SntAsgd(parseRunConfig({ optimizer: { learningRate: lr, weightDecay } }).optimizer);
     const tokens = tensors.integers('tokens');
     const batch = tensors.shape('tokens')[1];
+    const points = tensors.numbersUnder('weights.');
+    if (points.length === 0) throw new UserError('the case has no tensor weights.N.*: no weights to compare');
     const losses: number[] = [];
     const norms: number[] = [];
     let update = 0;
@@ -68,7 +73,7 @@ export const trajectoryCase: Kind = {
         const rate = removingRate(settings.initialRate, settings.endRate, done, settings.scheduleSteps);
         updateTopology(parameters, update, rate, optimizer.fills, tensors, comparison);
       }
-      if (!tensors.has(`weights.${done}.${parameters[0].name}`)) continue;
+      if (!points.includes(done)) continue;
       for (const parameter of parameters) {
         const name = `weights.${done}.${parameter.name}`;
         comparison.add(name, denseSlot(parameter, 'values'), tensors.floats(name));
@@ -82,6 +87,7 @@ export const trajectoryCase: Kind = {
       parameter.dispose();
     }
     tf.dispose(state as tf.Tensor[]);
+    tensors.requireAllAsked(/^(init|mask|dropped|weights|average)\./);
     return comparison;
   },
 };
