@@ -38,6 +38,23 @@ export function bytes(value: number): string {
   return `${unit === 0 ? scaled : scaled.toFixed(1)} ${units[unit]}`;
 }
 
+const barSize = { least: 10, most: 40 };
+
+/**
+ * A bar with text behind it in no more than `width` columns. Where there is no room the bar shrinks first; then parts go,
+ * the last one first.
+ * @param parts in order of importance
+ */
+export function barLine(width: number, share: number, parts: readonly string[]): string {
+  const texts = parts.map((_, i) => parts.slice(0, parts.length - i).join('  '));
+  const around = 2; // a blank on either side of the bar
+  const text = texts.find(({ length }) => around + barSize.least + length <= width);
+  if (text === undefined) return (texts.at(-1) ?? '').slice(0, Math.max(0, width));
+  const size = Math.min(barSize.most, width - around - text.length);
+  const full = Math.round(Math.min(1, Math.max(0, share)) * size);
+  return ` ${'█'.repeat(full)}${'░'.repeat(size - full)} ${text}`;
+}
+
 /** Rows of cells in columns, the first column to the left and all others to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];

@@ -78,11 +78,10 @@ async function follow(run: RunFolder, config: RunConfig, resume: boolean, json: 
   const trainer = new Trainer(command, (sequence, event) => {
     run.append(sequence, event);
     progress.show(event);
-    // Only now, with a checkpoint on disk, does this process rest as Ctrl+Z has asked.
-    if (event.type === 'paused') process.kill(process.pid, 'SIGSTOP');
+    if (event.type === 'paused') rest();
   });
   pauseOnSignals(trainer);
-  const signal = stopOnSignals(trainer, json);
+  const signal = stopOnSignals(trainer, progress);
   const end = await trainer.end;
   progress.stop();
   conclude(run, end, { json, resumed: resume, signal: signal() });
@@ -90,7 +89,8 @@ async function follow(run: RunFolder, config: RunConfig, resume: boolean, json: 
 
 function progressFor(run: RunFolder, json: boolean): Progress {
   if (json) return jsonProgress(run.id);
-  return process.stderr.isTTY ? barProgress(run.id) : lineProgress(run.id);
+  const drawable = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
+  return drawable ? barProgress(run.id) : lineProgress(run.id);
 }
 
 /** What is left to say and the exit status. */
@@ -141,13 +141,13 @@ function errorOf({ message, stack }: { message: string; stack?: string | undefin
  * Ctrl+C and its kin checkpoint and stop; once more ends at once.
  * @returns a function that tells which signal came
  */
-function stopOnSignals(trainer: Trainer, json: boolean): () => NodeJS.Signals | undefined {
+function stopOnSignals(trainer: Trainer, progress: Progress): () => NodeJS.Signals | undefined {
   let first: { signal: NodeJS.Signals; at: number } | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
     const now = performance.now();
     if (first === undefined) {
       first = { signal, at: now };
-      if (!json) process.stderr.write('\nsparrow: stopping at the next step and writing a checkpoint\n');
+      progress.interrupt('sparrow: stopping at the next step and writing a checkpoint');
       trainer.stop();
     } else if (now - first.at > 500) {
       trainer.kill(); // the same key press can arrive twice, from the terminal and from the script that started us
@@ -166,6 +166,12 @@ function pauseOnSignals(trainer: Trainer): void {
   process.on('SIGCONT', () => {
     trainer.continue();
   });
+}
+
+/** Only now, with a checkpoint on disk, does this process rest as Ctrl+Z has asked; the shell gets its cursor back. */
+function rest(): void {
+  if (process.stderr.isTTY) process.stderr.write('\u001B[?25h\n');
+  process.kill(process.pid, 'SIGSTOP');
 }
 
 function append(setting: string, settings: readonly string[]): string[] {
