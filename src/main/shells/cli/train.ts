@@ -61,11 +61,19 @@ function configOf({ preset, config, set, name }: TrainOptions): RunConfig {
 }
 
 function readConfig(file: string): PartialRunConfig {
-  let content: unknown;
+  let text: string;
   try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
+    text = readFileSync(file, 'utf8').replace(/^\uFEFF/, ''); // the mark that Windows editors put first
   } catch (error) {
     throw new UserError(`cannot read the configuration ${file}: ${messageOf(error)}`);
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    const reason = messageOf(error).replaceAll(/\s+/g, ' '); // it quotes the file, line ends and all
+    const remedy = 'it must be JSON: no comments, no trailing commas';
+    throw new UserError(`cannot read the configuration ${file}: ${reason}; ${remedy}`);
   }
   parseRunConfig(content); // so that an error in the file is told before one in --set
   return content as PartialRunConfig;
