@@ -18,7 +18,13 @@ import { initialPatterns } from './sparsity/initial-topology.js';
 import { methods, type Method } from './sparsity/methods.js';
 import { DenseParameter, slots, SparseParameter, type Layout, type Parameter } from './sparsity/parameter.js';
 import { Pattern } from './sparsity/pattern.js';
-import { Checkpoints, type Checkpoint, type Progress, type Tensors } from './storage/checkpoint.js';
+import {
+  Checkpoints,
+  type Checkpoint,
+  type CheckpointFile,
+  type Progress,
+  type Tensors,
+} from './storage/checkpoint.js';
 import { MaskLog } from './storage/masks.js';
 import type { StoredTensor } from './storage/safetensors.js';
 import * as tf from './tf.js';
@@ -45,7 +51,7 @@ export interface Run {
   state: State;
   /** Number of the next event. */
   sequence: number;
-  readonly resumedFrom: number | null;
+  readonly resumedFrom: (CheckpointFile & { readonly step: number }) | null;
 }
 
 const nothingDone = (): Progress => ({
@@ -100,7 +106,7 @@ export async function openRun(
     progress: checkpoint?.progress ?? nothingDone(),
     state: checkpoint === undefined ? model.initialState(config.training.batch) : restoredState(checkpoint.tensors),
     sequence: checkpoint?.sequence ?? 0,
-    resumedFrom: checkpoint?.progress.step ?? null,
+    resumedFrom: checkpoint === undefined ? null : { ...checkpoint.onDisk, step: checkpoint.progress.step },
   };
 }
 
@@ -122,7 +128,7 @@ export function checkpointOf(run: Run): Checkpoint {
     tensors.set(`state.${i}`, { shape: tensor.shape, data: tensor.dataSync<'float32'>() });
   });
   return {
-    sequence: run.sequence + 1, // the event that tells of this checkpoint comes before
+    sequence: run.sequence,
     progress: run.progress,
     optimizer: run.optimizer.state(),
     budgets: Object.fromEntries(Object.entries(run.budgets).map(([name, counts]) => [name, [...counts]])),
@@ -184,7 +190,7 @@ export function describeRun(run: Run): RunEventOf<'started'> {
       })),
     stepsPerEpoch: streams.train.windows(config.training.bptt).length,
     epochs: config.training.epochs,
-    resumedFrom,
+    resumedFrom: resumedFrom?.step ?? null,
   };
 }
 

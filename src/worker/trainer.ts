@@ -8,6 +8,7 @@ import { dropoutMask } from './ops/dropout-mask.js';
 import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
 import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
 import { SparseParameter } from './sparsity/parameter.js';
+import type { CheckpointFile } from './storage/checkpoint.js';
 import { removingRate } from './sparsity/schedule.js';
 import { summarise, updateTopology, type LayerChange } from './sparsity/topology.js';
 import * as tf from './tf.js';
@@ -61,6 +62,8 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     clock.restart();
   };
 
+  // The checkpoint may have been written and its event lost: it is told again, in the same place.
+  if (run.resumedFrom !== null) emitCheckpoint(run, run.resumedFrom, emit);
   emit(describeRun(run));
   if (run.resumedFrom === null) emitInitialTopology(run, emit);
   while (progress.epoch < epochs) {
@@ -222,8 +225,11 @@ function finish(run: Run, testLoss: number, emit: (event: RunEvent) => void): vo
 
 async function saveCheckpoint(run: Run, observer: Observer, emit: (event: RunEvent) => void): Promise<void> {
   await observer.settled();
-  const { file, bytes } = run.checkpoints.save(checkpointOf(run));
-  emit({ type: 'checkpoint', step: run.progress.step, epoch: run.progress.epoch, file, bytes });
+  emitCheckpoint(run, run.checkpoints.save(checkpointOf(run)), emit);
+}
+
+function emitCheckpoint({ progress }: Run, { file, bytes }: CheckpointFile, emit: (event: RunEvent) => void): void {
+  emit({ type: 'checkpoint', step: progress.step, epoch: progress.epoch, file, bytes });
 }
 
 /** Lets averages and weights change places; called twice, it changes nothing. */

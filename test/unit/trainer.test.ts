@@ -347,7 +347,7 @@ test('a run goes on with the configuration it began with, wherever it is compute
   ];
   for (const [config, message] of changes) await expect(resume(config)).rejects.toThrow(message);
   const elsewhere = await resume({ ...tiny, name: 'renamed', device: { layout: 'packed', threads: 3 } });
-  expect(elsewhere.resumedFrom).toBe(2);
+  expect(elsewhere.resumedFrom?.step).toBe(2);
 });
 
 test('a model that cannot fit into memory is refused before anything is made', async () => {

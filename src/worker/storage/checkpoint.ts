@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, UserError } from '../../shared/errors.js';
@@ -35,7 +35,7 @@ export type Progress = z.output<typeof progressSchema>;
 
 const stateSchema = z.object({
   format: z.literal(1),
-  /** Number of the next event. */
+  /** Number of the event that tells of this checkpoint: what a run has told before is on disk. */
   sequence: z.int(),
   progress: progressSchema,
   optimizer: z.unknown(),
@@ -56,6 +56,12 @@ export type Tensors = ReadonlyMap<string, StoredTensor>;
 /** What a checkpoint holds, with the tensors read. */
 export interface Checkpoint extends Omit<CheckpointState, 'format' | 'tensors' | 'best'> {
   readonly tensors: Tensors;
+}
+
+/** A checkpoint on disk: the name of its JSON file, and the bytes of both files. */
+export interface CheckpointFile {
+  readonly file: string;
+  readonly bytes: number;
 }
 
 const kept = 2; // should the last one turn out damaged on disk, the one before is still there
@@ -82,26 +88,28 @@ export class Checkpoints {
   }
 
   /** Writes a checkpoint; it is on disk when this returns. */
-  save(checkpoint: Checkpoint): FileReference {
+  save(checkpoint: Checkpoint): CheckpointFile {
     const name = `step-${String(checkpoint.progress.step).padStart(9, '0')}-${checkpoint.sequence}`;
     const tensors = this.#write(`${name}.safetensors`, checkpoint.tensors);
     const state: CheckpointState = { ...checkpoint, format: 1, tensors, best: this.#best };
     const json = `${JSON.stringify(state, undefined, 2)}\n`;
     writeOrExplain(join(this.#folder, `${name}.json`), Buffer.from(json));
     this.#collect();
-    return { ...tensors, file: `checkpoints/${name}.json`, bytes: tensors.bytes + json.length };
+    return { file: `checkpoints/${name}.json`, bytes: tensors.bytes + json.length };
   }
 
   /**
    * The last checkpoint, or undefined where there is none yet.
    * @throws UserError where it is damaged
    */
-  last(): Checkpoint | undefined {
+  last(): (Checkpoint & { readonly onDisk: CheckpointFile }) | undefined {
     const last = this.#names().at(-1);
     if (last === undefined) return undefined;
-    const state = readState(join(this.#folder, last));
+    const path = join(this.#folder, last);
+    const state = readState(path);
     this.#best = state.best;
-    return { ...state, tensors: this.#read(state.tensors) };
+    const onDisk = { file: `checkpoints/${last}`, bytes: state.tensors.bytes + statSync(path).size };
+    return { ...state, tensors: this.#read(state.tensors), onDisk };
   }
 
   /** Names of the JSON files, oldest first: step-000000080-12.json, the second number being that of the next event. */

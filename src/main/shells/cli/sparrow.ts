@@ -38,11 +38,14 @@ function oneLine(text: string): string {
 }
 
 /**
- * Whoever reads our output may stop reading (`| head`), or the disk it goes to be full: then there is nobody to work for. A
- * run that is under way is stopped and checkpointed.
+ * Whoever reads our output may stop reading (`| head`), the terminal may be closed, or the disk it goes to be full: then there
+ * is nobody to work for. A run that is under way is stopped and checkpointed.
  */
+let unheard = false;
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: Error) => {
+    if (unheard) return; // every further word fails as well, that of this handler included
+    unheard = true;
     process.exitCode = 1;
     if (codeOf(error) !== 'EPIPE') process.stderr.write(`sparrow: cannot write what it has to say: ${error.message}\n`);
     if (process.listenerCount('SIGTERM') > 0) process.kill(process.pid, 'SIGTERM');

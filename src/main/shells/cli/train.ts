@@ -146,23 +146,25 @@ function errorOf({ message, stack }: { message: string; stack?: string | undefin
 }
 
 /**
- * Ctrl+C and its kin checkpoint and stop; once more ends at once.
- * @returns a function that tells which signal came
+ * Ctrl+C and its kin checkpoint and stop; the same once more ends at once.
+ * @returns a function that tells which signal came first
  */
 function stopOnSignals(trainer: Trainer, progress: Progress): () => NodeJS.Signals | undefined {
-  let first: { signal: NodeJS.Signals; at: number } | undefined;
+  let first: NodeJS.Signals | undefined;
+  let last: { signal: NodeJS.Signals; at: number } | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
     const now = performance.now();
     if (first === undefined) {
-      first = { signal, at: now };
+      first = signal;
       progress.interrupt('sparrow: stopping at the next step and writing a checkpoint');
       trainer.stop();
-    } else if (now - first.at > 500) {
-      trainer.kill(); // the same key press can arrive twice, from the terminal and from the script that started us
     }
+    if (last?.signal !== signal) last = { signal, at: now };
+    // One key press can arrive twice, from the terminal and from the script that started us.
+    else if (now - last.at > 500) trainer.kill();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
-  return () => first?.signal;
+  return () => first;
 }
 
 /** Ctrl+Z checkpoints before it rests; `fg` or `bg` goes on. */
