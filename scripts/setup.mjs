@@ -1,9 +1,10 @@
-// Set-up: a Node that is new enough, the dependencies, the bundles. Each part is skipped when a stamp says that nothing
-// it depends on has changed, so that every command can call it and normally pays a few milliseconds.
+// Set-up: a Node that is new enough, the dependencies, the native engine, the bundles. Each part is skipped when a stamp
+// says that nothing it depends on has changed, so that every command can call it and normally pays a few milliseconds.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { buildNative, nativeIsCurrent } from './native.mjs';
 import { projectFolder, runtime, runtimeFolder } from './runtime.mjs';
 
 const dependenciesStamp = join(projectFolder, 'node_modules', '.sparrow-setup');
@@ -16,7 +17,7 @@ export async function setUp() {
   const dependencies = fingerprint(['package.json', 'package-lock.json', '.npmrc']);
   const { path: node, present } = runtime();
   const bundled = () => isCurrent(bundleStamp, bundleFingerprint());
-  if (present && isCurrent(dependenciesStamp, dependencies) && bundled()) return node;
+  if (present && isCurrent(dependenciesStamp, dependencies) && nativeIsCurrent() && bundled()) return node;
   await withLock(() => {
     if (!runtime().present) {
       say(`Node ${process.versions.node} is older than Sparrow needs: fetching Node 24`);
@@ -30,6 +31,7 @@ export async function setUp() {
       npm(projectFolder, 'ci');
       writeFileSync(dependenciesStamp, dependencies);
     }
+    if (!nativeIsCurrent()) buildNative(node, say);
     if (!bundled()) {
       say('building');
       build(node);
