@@ -9,6 +9,8 @@ const inner = ['corpus', 'engines', 'models', 'ops', 'optimizers', 'sparsity'];
 
 /** Forbids imports that climb out of a room into one of the named folders. */
 const folders = (names, message) => ({ regex: `^(\\.\\.?/)+(${names.join('|')})(/|\\.js$|$)`, message });
+// Not those of src/worker/engines/native, which climb less.
+const addonSources = { regex: '^(\\.\\./){3,}native(/|$)', message: 'The addon is loaded, not imported.' };
 const builtins = { regex: '^node:', message: 'src/shared has no I/O: it is spoken by the page, too.' };
 const electron = {
   regex: '^electron($|/)',
@@ -36,7 +38,8 @@ function layer(name, mayImport) {
   return restrict(
     [`src/worker/${name}/**/*.ts`],
     [
-      folders(['main', 'preload', 'renderer', 'native', 'trainer'], 'src/worker may import only: shared.'),
+      folders(['main', 'preload', 'renderer', 'trainer'], 'src/worker may import only: shared.'),
+      addonSources,
       folders(forbidden, `src/worker/${name} may import only: shared, ${mayImport.join(', ')}.`),
       electron,
     ],
