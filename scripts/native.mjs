@@ -130,7 +130,7 @@ function missingTools() {
 }
 
 /** Path of the C++ compiler: that of the environment variable CXX (which may hold more than a name), or a usual one. */
-function compiler() {
+export function compiler() {
   const chosen = process.env['CXX']?.trim().split(/\s+/)[0];
   return chosen ? find(chosen) : find('g++', 'clang++', 'c++');
 }

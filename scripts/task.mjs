@@ -10,6 +10,7 @@ export const tasks = {
   sparrow: ['out/main/sparrow.js'],
   golden: ['out/main/golden.js'],
   test: ['scripts/test.mjs'],
+  'test:sanitize': ['scripts/sanitize.mjs'],
   format: ['node_modules/prettier/bin/prettier.cjs', '--write', '.'],
   build: undefined, // set-up builds
 };
