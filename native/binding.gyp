@@ -22,7 +22,13 @@
   'targets': [
     {
       'target_name': 'sparrow',
-      'sources': ['src/module.cpp', 'src/dispatch.cpp', 'src/pool.cpp'],
+      'sources': [
+        'src/module.cpp',
+        'src/engine_object.cpp',
+        'src/engine.cpp',
+        'src/dispatch.cpp',
+        'src/pool.cpp',
+      ],
       'include_dirs': ['../node_modules/node-addon-api'],
       'dependencies': ['kernels_plain'],
       'defines': [

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dispatch.h"
+#include "engine_object.h"
 #include "kernels.h"
 #include "pool.h"
 
@@ -96,6 +97,7 @@ constexpr Exported exported[] = {
 };
 
 Napi::Object start(Napi::Env env, Napi::Object exports) {
+  exports.Set("Engine", engineClass(env));
   for (const Exported& each : exported) exports.Set(each.name, Napi::Function::New(env, each.function, each.name));
   return exports;
 }

@@ -130,7 +130,10 @@ const trainingSchema = z.strictObject({
 });
 
 const deviceSchema = z.strictObject({
-  engine: z.enum(['auto', 'wasm']).default('auto').describe('What computes; auto takes the fastest that works here.'),
+  engine: z
+    .enum(['auto', 'native', 'wasm'])
+    .default('auto')
+    .describe('What computes; auto takes the fastest that works here.'),
   threads: z
     .int()
     .min(0)

@@ -6,7 +6,7 @@ import { readCases } from './case.js';
 import { runCase } from './run-case.js';
 
 beforeAll(async () => {
-  await startEngine('wasm');
+  await startEngine({ engine: 'wasm', threads: 0 });
 });
 
 for (const golden of readCases(join(import.meta.dirname, 'cases'))) {

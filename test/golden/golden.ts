@@ -14,7 +14,7 @@ async function main(): Promise<number> {
   const [folder = join(import.meta.dirname, '../../test/golden/cases'), ...rest] = positionals;
   if (rest.length > 0) throw new Error(`one folder at a time: ${rest.join(' ')} is too many`);
   const cases = readCases(folder);
-  await startEngine('auto');
+  await startEngine({ engine: 'auto', threads: 0 });
   let failures = 0;
   for (const golden of cases) {
     for (const verdict of runCase(golden)) {

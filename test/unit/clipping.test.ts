@@ -18,7 +18,7 @@ import {
 } from './support/numerics.js';
 
 beforeAll(async () => {
-  await startEngine('wasm');
+  await startEngine({ engine: 'wasm', threads: 0 });
 });
 
 const draw = { seed: 1, step: 1 };

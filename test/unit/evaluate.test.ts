@@ -15,7 +15,7 @@ import * as tf from '../../src/worker/tf.js';
 import { integers, layouts, optimizerConfig, randomPattern } from './support/numerics.js';
 
 beforeAll(async () => {
-  await startEngine('wasm');
+  await startEngine({ engine: 'wasm', threads: 0 });
 });
 
 const words = 13;

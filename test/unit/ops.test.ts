@@ -31,7 +31,7 @@ import {
 } from './support/numerics.js';
 
 beforeAll(async () => {
-  await startEngine('wasm');
+  await startEngine({ engine: 'wasm', threads: 0 });
 });
 
 beforeEach(async () => {
@@ -257,7 +257,7 @@ test('the watched dense gradient of a packed matrix is the gradient of the maske
     const dense = gradientsOf(masked);
     for (const [i, parameter] of packed.inputs.entries()) {
       if (!(parameter instanceof SparseParameter)) continue;
-      const sum = parameter.denseGradient.take()!;
+      const sum = parameter.denseGradient.take() as tf.Tensor2D;
       expect(sum.dataSync<'float32'>()).toEqual(dense[i]);
       sum.dispose();
     }

@@ -23,7 +23,7 @@ import {
 } from './support/numerics.js';
 
 beforeAll(async () => {
-  await startEngine('wasm');
+  await startEngine({ engine: 'wasm', threads: 0 });
 });
 
 const [rows, columns] = [3, 5];

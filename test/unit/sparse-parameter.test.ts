@@ -159,7 +159,7 @@ for (const layout of layouts) {
     expect([parameter.mask, parameter.indices]).toHaveLength(2);
     parameter.exchange('moment1', 'moment2');
     parameter.dropSlot('average');
-    parameter.denseGradient.watch();
+    parameter.denseGradient.watch('matrix');
     const share = tf.ones<tf.Rank.R2>([3, 4]);
     parameter.denseGradient.add(share);
     parameter.denseGradient.add(share);
@@ -221,11 +221,11 @@ test('a dense parameter has all its weights active and stores them as they are',
 test('a dense gradient is the sum of its shares and belongs to who takes it', () => {
   const { denseGradient } = parameterOf('packed');
   const [first, second] = [tf.fill<tf.Rank.R2>([3, 4], 2), tf.fill<tf.Rank.R2>([3, 4], 3)];
-  denseGradient.watch();
+  denseGradient.watch('matrix');
   denseGradient.add(first);
   denseGradient.add(second);
   tf.dispose([first, second]);
-  const sum = denseGradient.take()!;
+  const sum = denseGradient.take() as tf.Tensor2D;
   expect([...sum.dataSync()]).toEqual(new Array(12).fill(5));
   sum.dispose();
   expect(denseGradient.take()).toBeUndefined();
@@ -234,10 +234,10 @@ test('a dense gradient is the sum of its shares and belongs to who takes it', ()
 test('a single share outlives the temporary it came in', () => {
   const { denseGradient } = parameterOf('packed');
   const share = tf.fill<tf.Rank.R2>([3, 4], 2);
-  denseGradient.watch();
+  denseGradient.watch('matrix');
   denseGradient.add(share);
   share.dispose();
-  const sum = denseGradient.take()!;
+  const sum = denseGradient.take() as tf.Tensor2D;
   expect([...sum.dataSync()]).toEqual(new Array(12).fill(2));
   sum.dispose();
 });
@@ -247,7 +247,7 @@ test('nothing is added to a dense gradient that nobody watches', () => {
   const share = tf.ones<tf.Rank.R2>([3, 4]);
   denseGradient.add(share);
   expect(denseGradient.take()).toBeUndefined();
-  denseGradient.watch();
+  denseGradient.watch('matrix');
   denseGradient.take();
   denseGradient.add(share);
   expect(denseGradient.take()).toBeUndefined();

@@ -12,7 +12,7 @@ import * as tf from '../../src/worker/tf.js';
 import { activeGradient, integers, layouts, randomPattern, relativeError } from './support/numerics.js';
 
 beforeAll(async () => {
-  await startEngine('wasm');
+  await startEngine({ engine: 'wasm', threads: 0 });
 });
 
 type ModelSettings = NonNullable<PartialRunConfig['model']>;

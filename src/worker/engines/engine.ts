@@ -1,11 +1,8 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
-import { messageOf, UserError } from '../../shared/errors.js';
+import type { RunConfig } from '../../shared/run-config.js';
+import { UserError } from '../../shared/errors.js';
 import type { Layout } from '../sparsity/parameter.js';
-import { installComposedOps } from '../ops/op.js';
-import * as tf from '../tf.js';
-import { replaceWasmSlice } from './wasm-slice.js';
+import { whyNoNative, startNative } from './native/start.js';
+import { startWasm } from './wasm.js';
 
 /** What computes. */
 export interface Engine {
@@ -18,29 +15,23 @@ export interface Engine {
   readonly preferredLayout: Layout;
 }
 
+/** Which engine, and how many threads at most (0 for one per core). */
+export type EngineChoice = Pick<RunConfig['device'], 'engine' | 'threads'>;
+
 /**
  * Starts an engine and makes it the one that tensors live on. One process has one engine.
- * @throws UserError where the engine does not work on this machine
+ * @throws UserError where the engine that is asked for does not work on this machine
  */
-export async function startEngine(wanted: 'auto' | 'wasm'): Promise<Engine> {
-  tf.enableProdMode(); // no advice on the console
-  const name = wanted === 'auto' ? 'wasm' : wanted;
-  const require = createRequire(import.meta.url);
-  setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json'))}/dist/`);
-  try {
-    if (!(await tf.setBackend('wasm'))) throw new Error('the backend did not start');
-  } catch (error) {
-    throw new UserError(`engine ${name} does not work here (${messageOf(error)}): run "sparrow doctor"`);
+export async function startEngine({ engine, threads }: EngineChoice): Promise<Engine> {
+  switch (engine) {
+    case 'auto':
+      return whyNoNative() === undefined ? startNative(threads) : startWasm();
+    case 'wasm':
+      return startWasm();
+    case 'native': {
+      const reason = whyNoNative();
+      if (reason === undefined) return startNative(threads);
+      throw new UserError(`device.engine: the native engine is not there: ${reason}. Use "wasm", or "auto"`);
+    }
   }
-  replaceWasmSlice();
-  installComposedOps('wasm');
-  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-  return {
-    name,
-    version: `tfjs ${version_wasm}`,
-    threads: 1, // its threads need a browser (tfjs issue 3830)
-    features: simd === true ? ['simd'] : [],
-    // Its products are dense whatever the layout; masked spares it the way from packed to dense and back.
-    preferredLayout: 'masked',
-  };
 }

@@ -5,13 +5,20 @@ import { startEngine } from './engine.js';
 
 /** Starts each engine and has it compute a product that is known. */
 export async function tryEngines(): Promise<EngineReport[]> {
-  const name = 'wasm';
+  return [await tryEngine('native'), await tryEngine('wasm')];
+}
+
+async function tryEngine(engine: 'native' | 'wasm'): Promise<EngineReport> {
   try {
-    const { version, features } = await startEngine(name);
+    const { name, version, features, threads } = await startEngine({ engine, threads: 0 });
     const product = tf.tidy(() => tf.matMul(tf.ones([3, 5]), tf.fill([5, 2], 2)).dataSync());
     if (!product.every((element) => element === 10)) throw new Error('it computes wrong products');
-    return [{ name, works: true, detail: [version, ...features].join(', ') }];
+    return {
+      name,
+      works: true,
+      detail: [version, ...features, `${threads} thread${threads === 1 ? '' : 's'}`].join(', '),
+    };
   } catch (error) {
-    return [{ name, works: false, detail: messageOf(error) }];
+    return { name: engine, works: false, detail: messageOf(error) };
   }
 }

@@ -3,7 +3,7 @@ import { decodeAndCrossEntropy } from '../ops/decode-and-cross-entropy.js';
 import { embedding } from '../ops/embedding.js';
 import { lstm, type LstmWeights } from '../ops/lstm.js';
 import { sparseLinear } from '../ops/sparse-linear.js';
-import type { Gate, Parameter } from '../sparsity/parameter.js';
+import { SparseParameter, type Gate, type Parameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
 import {
   dropoutSites,
@@ -51,6 +51,7 @@ export class StackedLstm implements LanguageModel {
     }));
     const tied = !parameters.some(({ name }) => name === 'decoder.weight');
     this.#decoder = tied ? this.#embedding : named('decoder.weight');
+    if (tied && this.#embedding instanceof SparseParameter) this.#embedding.denseGradient.uses = 2;
     this.#decoderBias = named('decoder.bias');
   }
 

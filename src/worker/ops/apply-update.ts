@@ -6,7 +6,7 @@ import { defineKernel } from './op.js';
  * One step of an optimiser on one parameter, masks included: what was inactive stays exactly 0. Kernels of an engine may
  * work in place and return the tensors they were given.
  */
-interface Step {
+export interface Step {
   readonly parameter: Parameter;
   readonly learningRate: number;
   /** L2 penalty, added to the gradient. */
@@ -35,7 +35,11 @@ interface Averaged {
   activeSince: tf.Tensor;
 }
 
-const runAveragedSgd = defineKernel<Averaged, Step & { readonly averagingStep: number }>(
+export interface AveragingStep extends Step {
+  readonly averagingStep: number;
+}
+
+const runAveragedSgd = defineKernel<Averaged, AveragingStep>(
   'SparrowApplyAveragedSgd',
   ({ values, gradient, average, activeSince }, step) => {
     const w = descend(values, gradient, step);
@@ -89,7 +93,9 @@ export interface AdamRates extends StepRates {
   readonly step: number;
 }
 
-const runAdam = defineKernel<WithMoments, Step & AdamRates>('SparrowApplyAdam', (inputs, step) => {
+export type AdamStep = Step & AdamRates;
+
+const runAdam = defineKernel<WithMoments, AdamStep>('SparrowApplyAdam', (inputs, step) => {
   const { values, gradient } = inputs;
   const { beta1, beta2, epsilon, learningRate } = step;
   const g = masked(decayed(values, gradient, step), step.parameter);

@@ -15,14 +15,14 @@ interface Inputs {
   bias: tf.Tensor;
 }
 
-interface Attributes {
+export interface DecodeAttributes {
   /** [vocabulary, hidden] */
   readonly weight: Parameter;
   /** [positions] */
   readonly targets: Int32Array;
 }
 
-const run = defineOp<Inputs, Attributes>({
+const run = defineOp<Inputs, DecodeAttributes>({
   name: 'SparrowDecodeAndCrossEntropy',
   inputs: ['y', 'values', 'bias'],
   outputs: 2, // loss, softmax

@@ -1,20 +1,35 @@
 import * as tf from '../tf.js';
 import { dropThreshold, RandomWords } from '../random/random.js';
+import { defineKernel } from './op.js';
 
-/**
- * Dropout masks from the counter-based generator: (seed, step, site) decides, and nothing else. Word i of the draw is
- * position i; it is dropped if the word is below floor(p 2³²), else scaled by 1 / (1 - p).
- */
-export function dropoutMask(
-  { seed, step, site }: { seed: number; step: number; site: number },
-  p: number,
-  shape: readonly number[],
-): tf.Tensor {
+export interface DropoutDraw {
+  readonly seed: number;
+  readonly step: number;
+  readonly site: number;
+  /** Probability of being dropped. */
+  readonly p: number;
+  readonly shape: readonly number[];
+}
+
+const run = defineKernel<Record<never, tf.Tensor>, DropoutDraw>('SparrowDropoutMask', (_inputs, draw) => {
+  const { seed, step, site, p, shape } = draw;
   const size = shape.reduce((product, length) => product * length, 1);
   const threshold = dropThreshold(p);
   const scale = 1 / (1 - p);
   const words = new RandomWords(seed, 'dropout', step, site).words(size);
   const mask = new Float32Array(size); // filled by a loop: from() goes by an iterator, twenty times slower
   for (let i = 0; i < size; i++) mask[i] = words[i] < threshold ? 0 : scale;
-  return tf.tensor(mask, [...shape]);
+  return [tf.tensor(mask, [...shape])];
+});
+
+/**
+ * Dropout masks from the counter-based generator: (seed, step, site) decides, and nothing else. Word i of the draw is
+ * position i; it is dropped if the word is below floor(p 2³²), else scaled by 1 / (1 - p).
+ */
+export function dropoutMask(
+  draw: { seed: number; step: number; site: number },
+  p: number,
+  shape: readonly number[],
+): tf.Tensor {
+  return run({}, { ...draw, p, shape })[0];
 }

@@ -14,14 +14,14 @@ interface Inputs {
   values: tf.Tensor;
 }
 
-interface Attributes {
+export interface EmbeddingAttributes {
   /** [vocabulary, embedding] */
   readonly weight: Parameter;
   /** [positions] */
   readonly words: Int32Array;
 }
 
-const run = defineOp<Inputs, Attributes>({
+const run = defineOp<Inputs, EmbeddingAttributes>({
   name: 'SparrowEmbedding',
   inputs: ['values'],
   outputs: 1,

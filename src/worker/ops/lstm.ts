@@ -30,14 +30,14 @@ interface Inputs {
   cell: tf.Tensor2D;
 }
 
-interface Attributes {
+export interface LstmAttributes {
   /** [4 * hidden, inputs] */
   readonly inputWeight: Parameter;
   /** [4 * hidden, hidden] */
   readonly recurrentWeight: Parameter;
 }
 
-const run = defineOp<Inputs, Attributes>({
+const run = defineOp<Inputs, LstmAttributes>({
   name: 'SparrowLstm',
   inputs: ['x', 'inputValues', 'recurrentValues', 'inputBias', 'recurrentBias', 'hidden', 'cell'],
   outputs: 8, // h of every step, last h, last c; kept for the way back, of every step: c, i, f, g, o

@@ -16,12 +16,12 @@ interface Inputs {
   bias: tf.Tensor;
 }
 
-interface Attributes {
+export interface SparseLinearAttributes {
   /** [outputs, inputs] */
   readonly weight: Parameter;
 }
 
-const run = defineOp<Inputs, Attributes>({
+const run = defineOp<Inputs, SparseLinearAttributes>({
   name: 'SparrowSparseLinear',
   inputs: ['x', 'values', 'bias'],
   outputs: 1,

@@ -19,7 +19,8 @@ const sketches = 4;
 /** To be called before back-propagation: tells packed parameters that their dense gradient will be asked for. */
 export function watchGradients(parameters: readonly Parameter[], kind: ClipNorm): void {
   if (kind === 'active') return;
-  for (const parameter of parameters) if (parameter instanceof SparseParameter) parameter.denseGradient.watch();
+  const wanted = kind === 'all' ? 'norm' : 'matrix';
+  for (const parameter of parameters) if (parameter instanceof SparseParameter) parameter.denseGradient.watch(wanted);
 }
 
 /**
@@ -65,6 +66,7 @@ function squaredNormOfAll(
   signs: () => RandomWords,
 ): number {
   const dense = parameter.layout === 'packed' ? parameter.denseGradient.take() : gradient;
+  if (typeof dense === 'number') return dense;
   if (dense === undefined) throw new Error(`nobody has told the dense gradient of ${parameter.name}`);
   const [rows] = parameter.shape;
   const result =

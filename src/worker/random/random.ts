@@ -15,6 +15,11 @@ const purposes = {
 
 export type Purpose = keyof typeof purposes;
 
+/** The second half of the key of a draw. */
+export function purposeNumber(purpose: Purpose): number {
+  return purposes[purpose];
+}
+
 /** The words of one draw: for example the dropout mask of (step 17, site 2), each position one word. */
 export class RandomWords {
   readonly #seed: number;

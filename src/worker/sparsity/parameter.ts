@@ -35,7 +35,10 @@ abstract class Slots {
   abstract get activeCount(): number;
   /** Shape in which every slot is stored. */
   abstract get storedShape(): number[];
-  /** Active numbers in ascending order of position, from how they are stored. */
+  /**
+   * Active numbers in ascending order of position, from how they are stored. Always a copy: a backend may hand out, or
+   * take over, the very memory of a tensor, which optimisers work on.
+   */
   protected abstract pack(stored: Float32Array): Float32Array;
   /** The inverse of `pack`. */
   protected abstract unpack(active: Float32Array): Float32Array;
@@ -121,11 +124,11 @@ export class DenseParameter extends Slots {
   }
 
   protected pack(stored: Float32Array): Float32Array {
-    return stored;
+    return stored.slice();
   }
 
   protected unpack(active: Float32Array): Float32Array {
-    return active;
+    return active.slice();
   }
 }
 
@@ -205,7 +208,8 @@ export class SparseParameter extends Slots {
 
   override dispose(): void {
     super.dispose();
-    this.denseGradient.take()?.dispose();
+    const untaken = this.denseGradient.take();
+    if (untaken instanceof tf.Tensor) untaken.dispose();
     this.#forgetPattern();
   }
 
@@ -217,11 +221,11 @@ export class SparseParameter extends Slots {
   }
 
   protected pack(stored: Float32Array): Float32Array {
-    return this.layout === 'packed' ? stored : gather(stored, this.#pattern.positions());
+    return this.layout === 'packed' ? stored.slice() : gather(stored, this.#pattern.positions());
   }
 
   protected unpack(active: Float32Array): Float32Array {
-    if (this.layout === 'packed') return active;
+    if (this.layout === 'packed') return active.slice();
     const stored = new Float32Array(this.#pattern.size);
     this.#pattern.positions().forEach((position, i) => (stored[position] = active[i]!));
     return stored;

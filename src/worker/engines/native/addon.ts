@@ -6,8 +6,91 @@ import { messageOf } from '../../../shared/errors.js';
 /** Vector instructions that kernels are compiled for. */
 type Width = 'plain' | 'neon' | 'avx2' | 'avx512';
 
+/** A weight matrix as kernels take it: of a dense one only the first three. */
+export interface NativeMatrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: Float32Array;
+  readonly rowStart?: Int32Array;
+  readonly column?: Uint16Array | Uint32Array;
+  readonly columnStart?: Int32Array;
+  readonly row?: Uint16Array | Uint32Array;
+  readonly source?: Int32Array;
+}
+
+/**
+ * native/src/engine_object.cpp. All arrays are the memory of tensors, row-major, read or written in place; what a method
+ * writes comes last but for switches.
+ */
+export interface NativeEngine {
+  linearForward(weight: NativeMatrix, bias: Float32Array, positions: number, x: Float32Array, y: Float32Array): void;
+  linearBackward(
+    ...args: [
+      ...[weight: NativeMatrix, positions: number, dy: Float32Array, x: Float32Array],
+      ...[dx: Float32Array, dWeight: Float32Array, dBias: Float32Array, withNorm: boolean],
+    ]
+  ): number;
+  lstmForward(
+    ...args: [
+      ...[input: NativeMatrix, recurrent: NativeMatrix, inputBias: Float32Array, recurrentBias: Float32Array],
+      ...[steps: number, batch: number, x: Float32Array, hidden: Float32Array, cell: Float32Array, y: Float32Array],
+      ...[hiddenAfter: Float32Array, cellAfter: Float32Array, gates: Float32Array, cells: Float32Array],
+    ]
+  ): void;
+  lstmBackward(
+    ...args: [
+      ...[input: NativeMatrix, recurrent: NativeMatrix, steps: number, batch: number, x: Float32Array],
+      ...[hidden: Float32Array, y: Float32Array, gates: Float32Array, cells: Float32Array, dy: Float32Array],
+      ...[dHiddenAfter: Float32Array, dCellAfter: Float32Array, dx: Float32Array, dInput: Float32Array],
+      ...[dRecurrent: Float32Array, dBias: Float32Array, dHidden: Float32Array, dCell: Float32Array],
+      ...[withInputNorm: boolean, withRecurrentNorm: boolean],
+    ]
+  ): [inputNorm: number, recurrentNorm: number];
+  decode(
+    ...args: [
+      ...[weight: NativeMatrix, bias: Float32Array, positions: number, y: Float32Array, targets: Int32Array],
+      ...[probabilities: Float32Array],
+    ]
+  ): number;
+  decodeBackward(
+    ...args: [
+      ...[weight: NativeMatrix, positions: number, y: Float32Array, targets: Int32Array, probabilities: Float32Array],
+      ...[dLoss: number, dy: Float32Array, dWeight: Float32Array, dBias: Float32Array, withNorm: boolean],
+    ]
+  ): number;
+  lookUp(weight: NativeMatrix, words: Int32Array, rows: Float32Array): void;
+  lookUpBackward(
+    weight: NativeMatrix,
+    words: Int32Array,
+    dRows: Float32Array,
+    dWeight: Float32Array,
+    withNorm: boolean,
+  ): number;
+  sgd(w: Float32Array, g: Float32Array, mask: Float32Array | null, scale: number, decay: number, rate: number): void;
+  averagedSgd(
+    ...args: [
+      ...[w: Float32Array, g: Float32Array, mask: Float32Array | null, average: Float32Array, since: Float32Array],
+      ...[averagingStep: number, scale: number, decay: number, rate: number],
+    ]
+  ): void;
+  adam(
+    ...args: [
+      ...[w: Float32Array, g: Float32Array, mask: Float32Array | null, moment1: Float32Array, moment2: Float32Array],
+      ...[scale: number, decay: number, beta1: number, beta2: number, epsilon: number, root2: number, rate: number],
+    ]
+  ): void;
+  multiply(a: Float32Array, b: Float32Array, product: Float32Array): void;
+  sumOfSquares(x: Float32Array): number;
+  dropout(
+    ...args: [
+      ...[seed: number, purpose: number, a: number, b: number, threshold: number, scale: number, mask: Float32Array],
+    ]
+  ): void;
+}
+
 /** What native/src/module.cpp exports. */
 interface NativeAddon {
+  readonly Engine: new (threads: number, width: Width) => NativeEngine;
   /** The widths that this machine runs; the last is the fastest. */
   widths(): Width[];
   /** A small sparse product, [70, 37], through the kernels of a width (the fastest unless told) on some threads. */

@@ -1,0 +1,383 @@
+#include "engine.h"
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include "philox.h"
+
+namespace sparrow {
+
+namespace {
+
+/** Numbers of one share of a reduction: fixed, so that the order of a sum does not depend on the threads. */
+constexpr int shareOfSum = 1 << 16;
+
+/** Pieces of scratch memory, by what they hold. */
+enum Piece_ { inputBlocks, outputBlocks, columnOrder, secondColumnOrder, hiddenBlocks, hiddenBefore, stepHidden, stepDz, stepDc, logSums, biases, sums, pieceCount };
+
+}  // namespace
+
+Engine::Engine(int threads, const Kernels& kernels) : pool_(threads), kernels_(kernels), pieces_(pieceCount) {}
+
+float* Engine::scratch(int piece, size_t count) {
+  Piece& kept = pieces_[piece];
+  if (kept.size < count) {
+    kept.memory.reset(new float[count + 16]);
+    kept.size = count;
+  }
+  const uintptr_t at = reinterpret_cast<uintptr_t>(kept.memory.get());
+  return reinterpret_cast<float*>((at + 63) / 64 * 64);
+}
+
+Range Engine::part(int count, int thread) const {
+  const Share share = shareOf(count, thread, pool_.size());
+  return {share.begin, share.end};
+}
+
+Range Engine::balanced(const Matrix& weight, bool byColumn, int thread) const {
+  const int lines = byColumn ? weight.columns : weight.rows;
+  if (!weight.sparse) return part(lines, thread);
+  const int32_t* start = byColumn ? weight.columnStart : weight.rowStart;
+  const auto at = [&](int edge) {
+    if (edge == pool_.size()) return lines;
+    const int32_t target = static_cast<int32_t>(static_cast<int64_t>(start[lines]) * edge / pool_.size());
+    return static_cast<int>(std::lower_bound(start, start + lines, target) - start);
+  };
+  return {at(thread), at(thread + 1)};
+}
+
+Matrix Engine::withColumns(const Matrix& weight, const int32_t* source, int piece) {
+  const size_t count = weight.sparse ? weight.rowStart[weight.rows] : static_cast<size_t>(weight.rows) * weight.columns;
+  float* byColumn = scratch(piece, count);
+  pool_.run([&](int thread) {
+    if (weight.sparse) {
+      const Range mine = part(static_cast<int>(count), thread);
+      for (int i = mine.begin; i < mine.end; i++) byColumn[i] = weight.values[source[i]];
+      return;
+    }
+    const Range mine = part(weight.columns, thread);
+    for (int from = mine.begin; from < mine.end; from += 16) {
+      const int to = std::min(from + 16, mine.end);
+      for (int row = 0; row < weight.rows; row++) {
+        for (int column = from; column < to; column++) {
+          byColumn[static_cast<size_t>(column) * weight.rows + row] = weight.values[static_cast<size_t>(row) * weight.columns + column];
+        }
+      }
+    }
+  });
+  Matrix both = weight;
+  both.valuesByColumn = byColumn;
+  return both;
+}
+
+void Engine::packAll(const float* x, int positions, int units, float* blocked) {
+  pool_.run([&](int thread) { kernels_.pack(x, positions, units, blocked, part(units, thread)); });
+}
+
+void Engine::unpackAll(const float* blocked, int positions, int units, float* x) {
+  pool_.run([&](int thread) { kernels_.unpack(blocked, positions, units, x, part(units, thread)); });
+}
+
+double Engine::gramNorm(const float* y, int yUnits, const float* x, int xUnits, int blocks) {
+  const int pairs = blocks * (blocks + 1) / 2;
+  double* parts = reinterpret_cast<double*>(scratch(sums, 2 * static_cast<size_t>(pairs)));
+  pool_.run([&](int thread) {
+    int pair = 0;
+    for (int first = 0; first < blocks; first++) {
+      for (int second = first; second < blocks; second++, pair++) {
+        if (pair % pool_.size() != thread) continue;
+        const auto at = [](const float* all, int units, int block) { return all + static_cast<size_t>(block) * units * lanes; };
+        const double part = kernels_.gram(at(y, yUnits, first), at(y, yUnits, second), yUnits, at(x, xUnits, first),
+                                          at(x, xUnits, second), xUnits);
+        parts[pair] = first == second ? part : 2 * part;
+      }
+    }
+  });
+  double sum = 0;
+  for (int pair = 0; pair < pairs; pair++) sum += parts[pair];
+  return sum;
+}
+
+void Engine::backward(const Matrix& weight, const float* dyBlocked, const float* xBlocked, const float* x, int positions, float* dWeight,
+                      double* norm) {
+  pool_.run([&](int thread) {
+    if (weight.sparse) kernels_.gradient(weight, dyBlocked, xBlocked, blocksOf(positions), dWeight, balanced(weight, false, thread));
+    else kernels_.denseGradient(dyBlocked, weight.rows, x, positions, weight.columns, dWeight, part(weight.rows, thread));
+  });
+  if (norm != nullptr) *norm = gramNorm(dyBlocked, weight.rows, xBlocked, weight.columns, blocksOf(positions));
+}
+
+// ---------------------------------------------------------------- linear
+
+void Engine::linearForward(const Matrix& weight, const float* bias, const float* x, int positions, float* y) {
+  const int blocks = blocksOf(positions);
+  float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
+  float* out = scratch(outputBlocks, blockedSize(positions, weight.rows));
+  packAll(x, positions, weight.columns, in);
+  pool_.run([&](int thread) { kernels_.forward(weight, bias, in, blocks, out, balanced(weight, false, thread)); });
+  unpackAll(out, positions, weight.rows, y);
+}
+
+void Engine::linearBackward(const Matrix& weight, const int32_t* source, const float* dy, const float* x, int positions, float* dx,
+                            float* dWeight, float* dBias, double* norm) {
+  const int blocks = blocksOf(positions);
+  float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
+  float* out = scratch(outputBlocks, blockedSize(positions, weight.rows));
+  packAll(dy, positions, weight.rows, out);
+  const Matrix both = withColumns(weight, source, columnOrder);
+  pool_.run([&](int thread) {
+    kernels_.transposed(both, out, blocks, in, balanced(weight, true, thread));
+    kernels_.rowSums(out, weight.rows, blocks, dBias, part(weight.rows, thread));
+  });
+  unpackAll(in, positions, weight.columns, dx);
+  packAll(x, positions, weight.columns, in);
+  backward(weight, out, in, x, positions, dWeight, norm);
+}
+
+// ---------------------------------------------------------------- LSTM
+
+void Engine::lstmForward(const Matrix& input, const Matrix& recurrent, const float* inputBias, const float* recurrentBias,
+                         const LstmWindow& w, float* hiddenAfter, float* cellAfter) {
+  const int positions = w.steps * w.batch;
+  const int stride = strideOf(w.batch);
+  const size_t slab = static_cast<size_t>(w.size) * stride;
+  float* in = scratch(inputBlocks, blockedSize(positions, w.inputs));
+  packAll(w.x, positions, w.inputs, in);
+  float* bias = scratch(biases, 4 * static_cast<size_t>(w.size));
+  for (int row = 0; row < 4 * w.size; row++) bias[row] = inputBias[row] + recurrentBias[row];
+  float* hidden = scratch(stepHidden, 2 * slab);
+  for (int unit = 0; unit < w.size; unit++) {
+    for (int lane = 0; lane < stride; lane++) {
+      const size_t at = static_cast<size_t>(unit) * stride + lane;
+      const size_t from = static_cast<size_t>(lane) * w.size + unit;
+      hidden[at] = lane < w.batch ? w.hidden[from] : 0;
+      w.cells[at] = lane < w.batch ? w.cell[from] : 0;
+    }
+  }
+  const LstmSequence sequence = {w.steps, w.batch, w.size, stride,  &recurrent, w.gates, hidden, w.cells,
+                                 w.y,     nullptr, nullptr, nullptr, nullptr,    nullptr};
+  pool_.run([&](int thread) {
+    kernels_.forward(input, bias, in, blocksOf(positions), w.gates, balanced(input, false, thread));
+    pool_.barrier();
+    for (int step = 0; step < w.steps; step++) {
+      kernels_.lstmForward(sequence, step, part(w.size, thread));
+      pool_.barrier();
+    }
+  });
+  std::memcpy(hiddenAfter, w.y + static_cast<size_t>(positions - w.batch) * w.size, sizeof(float) * w.batch * w.size);
+  const float* last = w.cells + slab * w.steps;
+  for (int lane = 0; lane < w.batch; lane++) {
+    for (int unit = 0; unit < w.size; unit++) cellAfter[static_cast<size_t>(lane) * w.size + unit] = last[static_cast<size_t>(unit) * stride + lane];
+  }
+}
+
+void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const Matrix& recurrent, const int32_t* recurrentSource,
+                          const LstmWindow& w, const LstmGradients& g) {
+  const int positions = w.steps * w.batch;
+  const int blocks = blocksOf(positions);
+  const int stride = strideOf(w.batch);
+  const size_t slab = static_cast<size_t>(w.size) * stride;
+  const Matrix inputBoth = withColumns(input, inputSource, columnOrder);
+  const Matrix recurrentBoth = withColumns(recurrent, recurrentSource, secondColumnOrder);
+  float* dGates = scratch(outputBlocks, blockedSize(positions, 4 * w.size));
+  // Lanes beyond the last position.
+  std::memset(dGates + static_cast<size_t>(blocks - 1) * 4 * w.size * lanes, 0, sizeof(float) * 4 * w.size * lanes);
+  float* dz = scratch(stepDz, 8 * slab);
+  float* dc = scratch(stepDc, slab);
+  for (int unit = 0; unit < w.size; unit++) {
+    for (int lane = 0; lane < stride; lane++) {
+      dc[static_cast<size_t>(unit) * stride + lane] = lane < w.batch ? g.dCellAfter[static_cast<size_t>(lane) * w.size + unit] : 0;
+    }
+  }
+  float* in = scratch(inputBlocks, blockedSize(positions, w.inputs));
+  const LstmSequence sequence = {w.steps, w.batch, w.size, stride,         &recurrentBoth, w.gates, nullptr, w.cells,
+                                 nullptr, g.dy,    g.dHiddenAfter, dc,     dz,             dGates};
+  pool_.run([&](int thread) {
+    for (int step = w.steps - 1; step >= 0; step--) {
+      kernels_.lstmBackward(sequence, step, part(w.size, thread));
+      pool_.barrier();
+    }
+    kernels_.lstmInitial(sequence, g.dHidden, part(w.size, thread));
+    kernels_.rowSums(dGates, 4 * w.size, blocks, g.dBias, part(4 * w.size, thread));
+    kernels_.transposed(inputBoth, dGates, blocks, in, balanced(input, true, thread));
+  });
+  for (int lane = 0; lane < w.batch; lane++) {
+    for (int unit = 0; unit < w.size; unit++) g.dCell[static_cast<size_t>(lane) * w.size + unit] = dc[static_cast<size_t>(unit) * stride + lane];
+  }
+  unpackAll(in, positions, w.inputs, g.dx);
+  packAll(w.x, positions, w.inputs, in);
+  backward(input, dGates, in, w.x, positions, g.dInput, g.inputNorm);
+
+  const size_t ofBatch = static_cast<size_t>(w.batch) * w.size;
+  float* before = scratch(hiddenBefore, static_cast<size_t>(positions) * w.size);
+  std::memcpy(before, w.hidden, sizeof(float) * ofBatch);
+  std::memcpy(before + ofBatch, w.y, sizeof(float) * (static_cast<size_t>(positions) * w.size - ofBatch));
+  float* beforeBlocks = scratch(hiddenBlocks, blockedSize(positions, w.size));
+  packAll(before, positions, w.size, beforeBlocks);
+  backward(recurrent, dGates, beforeBlocks, before, positions, g.dRecurrent, g.recurrentNorm);
+}
+
+// ---------------------------------------------------------------- decoder and cross-entropy
+
+float Engine::decode(const Matrix& weight, const float* bias, const float* y, const int32_t* targets, int positions,
+                     float* probabilities) {
+  const int blocks = blocksOf(positions);
+  float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
+  packAll(y, positions, weight.columns, in);
+  float* logSum = scratch(logSums, static_cast<size_t>(blocks) * lanes);
+  float* ofTarget = scratch(sums, static_cast<size_t>(positions));
+  pool_.run([&](int thread) {
+    kernels_.forward(weight, bias, in, blocks, probabilities, balanced(weight, false, thread));
+    pool_.barrier();
+    const Range groups = part(blocks * lanes / 16, thread);
+    for (int group = groups.begin; group < groups.end; group++) {
+      float* logits = probabilities + static_cast<size_t>(group / 4) * weight.rows * lanes + 16 * (group % 4);
+      for (int lane = 0; lane < 16 && group * 16 + lane < positions; lane++) {
+        const int position = group * 16 + lane;
+        ofTarget[position] = logits[static_cast<size_t>(targets[position]) * lanes + lane];
+      }
+      kernels_.softmax(logits, weight.rows, logSum + group * 16);
+    }
+  });
+  double loss = 0;
+  for (int position = 0; position < positions; position++) loss += static_cast<double>(logSum[position]) - ofTarget[position];
+  return static_cast<float>(loss / positions);
+}
+
+void Engine::decodeBackward(const Matrix& weight, const int32_t* source, const float* y, const int32_t* targets, int positions,
+                            const float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, double* norm) {
+  const int blocks = blocksOf(positions);
+  const float scale = dLoss / static_cast<float>(positions);
+  float* dLogits = scratch(outputBlocks, blockedSize(positions, weight.rows));
+  float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
+  const Matrix both = withColumns(weight, source, columnOrder);
+  pool_.run([&](int thread) {
+    const Range rows = part(weight.rows, thread);
+    for (int block = 0; block < blocks; block++) {
+      const int filled = std::min(lanes, positions - block * lanes);
+      const size_t start = static_cast<size_t>(block) * weight.rows * lanes;
+      for (int row = rows.begin; row < rows.end; row++) {
+        const float* from = probabilities + start + static_cast<size_t>(row) * lanes;
+        float* to = dLogits + start + static_cast<size_t>(row) * lanes;
+        for (int lane = 0; lane < lanes; lane++) to[lane] = lane < filled ? from[lane] * scale : 0;
+      }
+      for (int lane = 0; lane < filled; lane++) {
+        const int target = targets[block * lanes + lane];
+        if (target >= rows.begin && target < rows.end) dLogits[start + static_cast<size_t>(target) * lanes + lane] -= scale;
+      }
+    }
+    kernels_.rowSums(dLogits, weight.rows, blocks, dBias, rows);
+    pool_.barrier();
+    kernels_.transposed(both, dLogits, blocks, in, balanced(weight, true, thread));
+  });
+  unpackAll(in, positions, weight.columns, dy);
+  packAll(y, positions, weight.columns, in);
+  backward(weight, dLogits, in, y, positions, dWeight, norm);
+}
+
+// ---------------------------------------------------------------- embedding
+
+void Engine::lookUp(const Matrix& weight, const int32_t* words, int positions, float* rows) {
+  for (int position = 0; position < positions; position++) {
+    float* to = rows + static_cast<size_t>(position) * weight.columns;
+    const int word = words[position];
+    if (!weight.sparse) {
+      std::memcpy(to, weight.values + static_cast<size_t>(word) * weight.columns, sizeof(float) * weight.columns);
+      continue;
+    }
+    std::memset(to, 0, sizeof(float) * weight.columns);
+    const auto scatter = [&](const auto* column) {
+      for (int k = weight.rowStart[word]; k < weight.rowStart[word + 1]; k++) to[column[k]] = weight.values[k];
+    };
+    if (weight.wide) scatter(static_cast<const uint32_t*>(weight.column));
+    else scatter(static_cast<const uint16_t*>(weight.column));
+  }
+}
+
+void Engine::lookUpBackward(const Matrix& weight, const int32_t* words, int positions, const float* dRows, float* dWeight,
+                            double* norm) {
+  const size_t count = weight.sparse ? weight.rowStart[weight.rows] : static_cast<size_t>(weight.rows) * weight.columns;
+  std::memset(dWeight, 0, sizeof(float) * count);
+  // Positions by word, so that each word's row is summed once, in the order of the text.
+  int32_t* order = reinterpret_cast<int32_t*>(scratch(sums, static_cast<size_t>(positions)));
+  for (int position = 0; position < positions; position++) order[position] = position;
+  std::sort(order, order + positions, [&](int a, int b) { return words[a] != words[b] ? words[a] < words[b] : a < b; });
+  float* row = scratch(biases, static_cast<size_t>(weight.columns));
+  double squares = 0;
+  for (int first = 0; first < positions;) {
+    const int word = words[order[first]];
+    std::memset(row, 0, sizeof(float) * weight.columns);
+    for (; first < positions && words[order[first]] == word; first++) {
+      const float* from = dRows + static_cast<size_t>(order[first]) * weight.columns;
+      for (int column = 0; column < weight.columns; column++) row[column] += from[column];
+    }
+    if (norm != nullptr) squares += kernels_.sumOfSquares(row, 0, weight.columns);
+    if (!weight.sparse) {
+      std::memcpy(dWeight + static_cast<size_t>(word) * weight.columns, row, sizeof(float) * weight.columns);
+      continue;
+    }
+    const auto collect = [&](const auto* column) {
+      for (int k = weight.rowStart[word]; k < weight.rowStart[word + 1]; k++) dWeight[k] = row[column[k]];
+    };
+    if (weight.wide) collect(static_cast<const uint32_t*>(weight.column));
+    else collect(static_cast<const uint16_t*>(weight.column));
+  }
+  if (norm != nullptr) *norm = squares;
+}
+
+// ---------------------------------------------------------------- optimisers and masks
+
+void Engine::sgd(float* w, const float* g, const float* mask, int count, float scale, float decay, float rate) {
+  pool_.run([&](int thread) {
+    const Range mine = part(count, thread);
+    kernels_.sgd(w, g, mask, scale, decay, rate, mine.begin, mine.end);
+  });
+}
+
+void Engine::averagedSgd(float* w, const float* g, const float* mask, float* average, const float* since, int count, float now,
+                         float scale, float decay, float rate) {
+  pool_.run([&](int thread) {
+    const Range mine = part(count, thread);
+    kernels_.averagedSgd(w, g, mask, average, since, now, scale, decay, rate, mine.begin, mine.end);
+  });
+}
+
+void Engine::adam(float* w, const float* g, const float* mask, float* m1, float* m2, int count, const AdamRates& rates) {
+  pool_.run([&](int thread) {
+    const Range mine = part(count, thread);
+    kernels_.adam(w, g, mask, m1, m2, rates, mine.begin, mine.end);
+  });
+}
+
+void Engine::multiply(const float* x, const float* y, float* product, int count) {
+  pool_.run([&](int thread) {
+    const Range mine = part(count, thread);
+    kernels_.multiply(x, y, product, mine.begin, mine.end);
+  });
+}
+
+double Engine::sumOfSquares(const float* x, int count) {
+  const int shares = (count + shareOfSum - 1) / shareOfSum;
+  double* parts = reinterpret_cast<double*>(scratch(sums, 2 * static_cast<size_t>(shares)));
+  pool_.run([&](int thread) {
+    const Range mine = part(shares, thread);
+    for (int share = mine.begin; share < mine.end; share++) {
+      parts[share] = kernels_.sumOfSquares(x, share * shareOfSum, std::min(count, (share + 1) * shareOfSum));
+    }
+  });
+  double sum = 0;
+  for (int share = 0; share < shares; share++) sum += parts[share];
+  return sum;
+}
+
+void Engine::dropout(uint32_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t threshold, float scale, float* mask, int count) {
+  pool_.run([&](int thread) {
+    const Range blocks = part((count + 3) / 4, thread);
+    for (int block = blocks.begin; block < blocks.end; block++) {
+      uint32_t words[4];
+      philox4x32(static_cast<uint32_t>(block), a, b, 0, seed, purpose, words);
+      for (int i = 0; i < 4 && 4 * block + i < count; i++) mask[4 * block + i] = words[i] < threshold ? 0 : scale;
+    }
+  });
+}
+
+}  // namespace sparrow

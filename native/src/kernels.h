@@ -1,0 +1,122 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace sparrow {
+
+/**
+ * Activations as kernels take them: positions in blocks of 64 lanes, [ceil(positions / 64)][units][64], so that what an
+ * active weight touches is one broadcast against four or so vector registers of neighbouring memory. Lanes beyond the last
+ * position are 0.
+ */
+constexpr int lanes = 64;
+
+inline int blocksOf(int positions) { return (positions + lanes - 1) / lanes; }
+inline size_t blockedSize(int positions, int units) { return static_cast<size_t>(blocksOf(positions)) * units * lanes; }
+
+/**
+ * A weight matrix [rows, columns]. A sparse one in compressed rows and, for products with its transpose, in compressed
+ * columns, too; of a dense one only `values`, row-major.
+ */
+struct Matrix {
+  int rows;
+  int columns;
+  const float* values;
+  bool sparse;
+  /** Whether indices are 32 bits wide, not 16. */
+  bool wide;
+  const int32_t* rowStart;
+  const void* column;
+  const int32_t* columnStart;
+  const void* row;
+  /** Values in the order of the columns. */
+  const float* valuesByColumn;
+};
+
+/** Rows a thread takes of a matrix: about equally many weights each. */
+struct Range {
+  int begin;
+  int end;
+};
+
+/**
+ * A layer of an LSTM over a window. Positions are step * batch + stream. [units][stride] slabs hold one step, a stream a lane;
+ * `stride` is the batch, filled up to a multiple of 4.
+ */
+struct LstmSequence {
+  int steps;
+  int batch;
+  int size;
+  int stride;
+  const Matrix* recurrent;
+  /** In blocks, [4 * size] units: what comes from the input; after the forward pass the gates i, f, g, o. */
+  float* gates;
+  /** [2][size][stride]: hidden state before and after the step at hand, in turn. */
+  float* hidden;
+  /** [steps + 1][size][stride], the initial state first. */
+  float* cells;
+  /** [positions, size] */
+  float* y;
+  const float* dy;
+  /** [batch, size]: gradient of the last hidden state. */
+  const float* dHidden;
+  /** [size][stride]: gradient of the cell after the step at hand; at first of the last one, in the end of the initial one. */
+  float* dc;
+  /** [2][4 * size][stride]: gradient before the non-linearities, of the step at hand and the one after, in turn. */
+  float* dz;
+  /** The same of all steps, in blocks. */
+  float* dGates;
+};
+
+struct AdamRates {
+  float scale;
+  float decay;
+  float beta1;
+  float beta2;
+  float epsilon;
+  /** Square root of 1 - beta2^t. */
+  float root2;
+  /** Learning rate over 1 - beta1^t. */
+  float rate;
+};
+
+/** One thread's part of each kernel, for one vector width. Threads write to disjoint memory; results do not depend on their number. */
+struct Kernels {
+  const char* name;
+  /** [positions, units] row-major to blocks. */
+  void (*pack)(const float* x, int positions, int units, float* blocked, Range units_);
+  /** Blocks to [positions, units]. */
+  void (*unpack)(const float* blocked, int positions, int units, float* x, Range units_);
+  /** y = W x + bias, blocks to blocks, for some rows; `bias` may be null. */
+  void (*forward)(const Matrix& weight, const float* bias, const float* x, int blocks, float* y, Range rows);
+  /** x = Wᵀ y, blocks to blocks, for some columns. */
+  void (*transposed)(const Matrix& weight, const float* y, int blocks, float* x, Range columns);
+  /** gradient = sum over positions of y xᵀ at the active weights of a sparse matrix, for some rows. */
+  void (*gradient)(const Matrix& weight, const float* y, const float* x, int blocks, float* gradient, Range rows);
+  /** The same of a dense matrix, or of one that is to be seen whole; x is [positions, columns] row-major. */
+  void (*denseGradient)(const float* y, int rows, const float* x, int positions, int columns, float* gradient, Range range);
+  /** What two blocks of positions add to the squared norm of y xᵀ: the sum of (y yᵀ)(x xᵀ) over their pairs. */
+  double (*gram)(const float* y1, const float* y2, int yUnits, const float* x1, const float* x2, int xUnits);
+  void (*lstmForward)(const LstmSequence& sequence, int step, Range units);
+  void (*lstmBackward)(const LstmSequence& sequence, int step, Range units);
+  /** Gradient of the initial hidden state, [batch, size]. */
+  void (*lstmInitial)(const LstmSequence& sequence, float* dHidden, Range units);
+  /** Logits of 16 lanes of a block to probabilities in place, with log sum exp of each. */
+  void (*softmax)(float* logits, int words, float* logSumExp);
+  /** Sum over all positions of each row. */
+  void (*rowSums)(const float* y, int rows, int blocks, float* sums, Range range);
+  void (*sgd)(float* w, const float* g, const float* mask, float scale, float decay, float rate, int begin, int end);
+  void (*averagedSgd)(float* w, const float* g, const float* mask, float* average, const float* since, float now, float scale,
+                      float decay, float rate, int begin, int end);
+  void (*adam)(float* w, const float* g, const float* mask, float* m1, float* m2, const AdamRates& rates, int begin, int end);
+  void (*multiply)(const float* x, const float* y, float* product, int begin, int end);
+  double (*sumOfSquares)(const float* x, int begin, int end);
+};
+
+extern const Kernels kernelsPlain;
+#if defined(__x86_64__)
+extern const Kernels kernelsAvx2;
+extern const Kernels kernelsAvx512;
+#endif
+
+}  // namespace sparrow

@@ -1,0 +1,80 @@
+#include "pool.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace sparrow {
+
+namespace {
+
+constexpr int spins = 20000;  // some tens of microseconds: longer than any two threads of a step are apart
+
+void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#endif
+}
+
+}  // namespace
+
+Pool::Pool(int threads) : size_(threads) {
+  for (int thread = 1; thread < size_; thread++) threads_.emplace_back([this, thread] { work(thread); });
+}
+
+Pool::~Pool() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Pool::run(const std::function<void(int)>& body) {
+  if (size_ == 1) return body(0);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    body_ = &body;
+    job_++;
+  }
+  wake_.notify_all();
+  body(0);
+  barrier();
+}
+
+void Pool::barrier() {
+  if (size_ == 1) return;
+  const unsigned generation = generation_.load(std::memory_order_acquire);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    generation_.store(generation + 1, std::memory_order_release);
+  } else {
+    await(generation_, generation);
+  }
+}
+
+void Pool::work(int thread) {
+  unsigned done = 0;
+  for (;;) {
+    const std::function<void(int)>* body;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [&] { return closing_ || job_ != done; });
+      if (closing_) return;
+      done = job_;
+      body = body_;
+    }
+    (*body)(thread);
+    barrier();
+  }
+}
+
+void Pool::await(const std::atomic<unsigned>& word, unsigned old) const {
+  for (int spin = 0; word.load(std::memory_order_acquire) == old; spin++) {
+    if (spin < spins) pause();
+    else std::this_thread::yield();  // somebody else needs the core: let the one we wait for have it
+  }
+}
+
+}  // namespace sparrow

@@ -1,0 +1,31 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
+import { messageOf, UserError } from '../../shared/errors.js';
+import { installComposedOps } from '../ops/op.js';
+import * as tf from '../tf.js';
+import type { Engine } from './engine.js';
+import { replaceWasmSlice } from './wasm-slice.js';
+
+/** The engine of every machine: composed ops on tfjs's WebAssembly backend, one thread. */
+export async function startWasm(): Promise<Engine> {
+  tf.enableProdMode(); // no advice on the console
+  const require = createRequire(import.meta.url);
+  setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json'))}/dist/`);
+  try {
+    if (!(await tf.setBackend('wasm'))) throw new Error('the backend did not start');
+  } catch (error) {
+    throw new UserError(`engine wasm does not work here (${messageOf(error)}): run "sparrow doctor"`);
+  }
+  replaceWasmSlice();
+  installComposedOps('wasm');
+  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+  return {
+    name: 'wasm',
+    version: `tfjs ${version_wasm}`,
+    threads: 1, // its threads need a browser (tfjs issue 3830)
+    features: simd === true ? ['simd'] : [],
+    // Its products are dense whatever the layout; masked spares it the way from packed to dense and back.
+    preferredLayout: 'masked',
+  };
+}
