@@ -148,14 +148,30 @@ const engineReport = z.object({
 });
 export type EngineReport = z.output<typeof engineReport>;
 
+/** What `bench step` has measured. */
+const stepBenchmark = z.object({
+  engine: z.string(),
+  threads: count,
+  layout: z.enum(['packed', 'masked']),
+  /** Median. */
+  msPerStep: metric,
+  tokensPerSecond: metric,
+  /** Of the whole process, in units of 1024 * 1024 bytes. */
+  peakMemoryMb: metric,
+  activeWeights: count,
+  clipNorm: z.string(),
+});
+export type StepBenchmark = z.output<typeof stepBenchmark>;
+
 /**
  * What a trainer sends: an event with its number in the run (a resumed run goes on counting from its checkpoint), why it
- * has not started at all, or the answer to `probe`.
+ * has not started at all, or the answer to `probe` or `bench`.
  */
 export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
   z.strictObject({ refused: failure }),
   z.strictObject({ engines: z.array(engineReport) }),
+  z.strictObject({ benchmark: stepBenchmark }),
 ]);
 export type TrainerMessage = z.output<typeof trainerMessageSchema>;
 
@@ -172,6 +188,8 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
   }),
   /** Try every engine. */
   z.object({ type: z.literal('probe') }),
+  /** Time training steps. */
+  z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count }),
   /** Every event up to this number is where no crash can lose it. */
   z.object({ type: z.literal('acknowledge'), sequence: count }),
   /** Write a checkpoint after the step at hand (of the next epoch, if this one is being evaluated) and wait. */

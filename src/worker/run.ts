@@ -54,7 +54,7 @@ export interface Run {
   readonly resumedFrom: (CheckpointFile & { readonly step: number }) | null;
 }
 
-const nothingDone = (): Progress => ({
+export const nothingDone = (): Progress => ({
   epoch: 0,
   window: 0,
   step: 0,
@@ -246,7 +246,7 @@ function referencePerplexities(corpus: Corpus, split: 'valid' | 'test') {
   };
 }
 
-function initialMasks(specs: readonly ParameterSpec[], method: Method, config: RunConfig): Map<string, Pattern> {
+export function initialMasks(specs: readonly ParameterSpec[], method: Method, config: RunConfig): Map<string, Pattern> {
   if (!method.sparse) return new Map();
   const matrices = matricesOf(specs);
   const patterns = initialPatterns(matrices, config.method, config.seed);

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseRunConfig } from '../shared/run-config.js';
 import { trainerCommandSchema, type RunEvent, type TrainerCommand, type TrainerMessage } from '../shared/run-events.js';
+import { benchStep } from './bench.js';
 import { tryEngines } from './engines/self-test.js';
 import { explain } from './explain.js';
 import { openPort } from './port.js';
@@ -81,10 +82,13 @@ const port = openPort((message) => {
       void run(command);
       break;
     case 'probe':
-      void tryEngines().then(async (engines) => {
-        await port.send({ engines } satisfies TrainerMessage);
-        process.exit(0);
-      });
+      void tryEngines().then((engines) => answer({ engines }));
+      break;
+    case 'bench':
+      void benchStep(parseRunConfig(command.config), command.vocabulary, command.steps).then(
+        (benchmark) => answer({ benchmark }),
+        (error: unknown) => answer({ refused: explain(error) }),
+      );
       break;
     case 'acknowledge':
       connection.acknowledge(command.sequence);
@@ -100,6 +104,11 @@ const port = openPort((message) => {
       break;
   }
 });
+
+async function answer(message: TrainerMessage): Promise<void> {
+  await port.send(message);
+  process.exit(0);
+}
 
 async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, { type: 'train' }>): Promise<void> {
   try {

@@ -104,8 +104,13 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   return 'finished';
 }
 
+/** What a training step works on. */
+type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'progress' | 'state'> & {
+  readonly streams: Pick<Run['streams'], 'train'>;
+};
+
 /** One optimiser step: forward, backward, clipping, update, masks. */
-function trainOnWindow(run: Run, start: number, length: number): void {
+export function trainOnWindow(run: Trained, start: number, length: number): void {
   const { config, streams, model, optimizer, progress } = run;
   const { clip, clipNorm } = config.optimizer;
   const { seed } = config;
@@ -248,7 +253,7 @@ function removingRateNow({ config, streams, progress }: Run): number {
   return removingRate(config.method.removingRate, config.method.finalRemovingRate, progress.step, duration);
 }
 
-function divergence({ config }: Run, step: number, what: string): UserError {
+function divergence({ config }: Pick<Run, 'config'>, step: number, what: string): UserError {
   const rate = config.optimizer.kind === 'adam' ? 'optimizer.adam.learningRate' : 'optimizer.learningRate';
   return new UserError(
     `training diverged at step ${step}, ${what}: lower ${rate} or optimizer.clip and start a new run`,

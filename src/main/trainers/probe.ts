@@ -1,28 +1,55 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { UserError } from '../../shared/errors.js';
-import { trainerMessageSchema, type EngineReport, type TrainerCommand } from '../../shared/run-events.js';
+import {
+  trainerMessageSchema,
+  type EngineReport,
+  type StepBenchmark,
+  type TrainerCommand,
+  type TrainerMessage,
+} from '../../shared/run-events.js';
 import { whenGone } from '../child.js';
-
-const patienceMs = 60_000;
 
 /**
  * Has a trainer process try every engine.
  * @throws UserError where it does not live to answer
  */
 export async function probeEngines(): Promise<EngineReport[]> {
+  const answer = await ask({ type: 'probe' }, 60_000);
+  if ('engines' in answer) return answer.engines;
+  throw new Error('a probe was answered with something else');
+}
+
+/**
+ * Has a trainer process time training steps.
+ * @throws UserError where the configuration does not fit the machine
+ */
+export async function benchStep(
+  command: Omit<Extract<TrainerCommand, { type: 'bench' }>, 'type'>,
+): Promise<StepBenchmark> {
+  const answer = await ask({ type: 'bench', ...command }, 3_600_000);
+  if ('benchmark' in answer) return answer.benchmark;
+  throw new Error('a benchmark was answered with something else');
+}
+
+/** One question to a trainer process of its own. */
+async function ask(command: TrainerCommand, patienceMs: number): Promise<TrainerMessage> {
   const child = fork(join(import.meta.dirname, 'trainer-process.js'), [], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  let reports: EngineReport[] | undefined;
+  let answer: TrainerMessage | undefined;
   child.on('message', (raw) => {
-    const message = trainerMessageSchema.parse(raw);
-    if ('engines' in message) reports = message.engines;
+    answer = trainerMessageSchema.parse(raw);
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
-  child.send({ type: 'probe' } satisfies TrainerCommand);
+  child.send(command);
   const how = await whenGone(child);
   clearTimeout(timer);
-  if (reports !== undefined) return reports;
-  throw new UserError(`the trainer process ended with ${how} when it was asked for its engines`);
+  if (answer === undefined) throw new UserError(`the trainer process ended with ${how} before it answered`);
+  if (!('refused' in answer)) return answer;
+  const { message, stack } = answer.refused;
+  if (stack === undefined) throw new UserError(message);
+  const error = new Error(message);
+  error.stack = stack;
+  throw error;
 }

@@ -11,7 +11,10 @@ export interface DropoutDraw {
   readonly shape: readonly number[];
 }
 
-const run = defineKernel<Record<never, tf.Tensor>, DropoutDraw>('SparrowDropoutMask', (_inputs, draw) => {
+/** It is made from nothing but numbers. */
+type NoInputs = Record<string, never>;
+
+const run = defineKernel<NoInputs, DropoutDraw>('SparrowDropoutMask', (_inputs, draw) => {
   const { seed, step, site, p, shape } = draw;
   const size = shape.reduce((product, length) => product * length, 1);
   const threshold = dropThreshold(p);

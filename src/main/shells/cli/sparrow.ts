@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { codeOf, explained, UserError } from '../../../shared/errors.js';
 import packageJson from '../../../../package.json';
+import { benchCommand } from './bench.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { presetsCommand } from './presets.js';
@@ -19,7 +20,14 @@ const program = new Command('sparrow')
       write(`sparrow: ${oneLine(text)}\n`);
     },
   });
-for (const command of [trainCommand(), resumeCommand(), presetsCommand(), dataCommand(), doctorCommand()]) {
+for (const command of [
+  trainCommand(),
+  resumeCommand(),
+  presetsCommand(),
+  dataCommand(),
+  benchCommand(),
+  doctorCommand(),
+]) {
   program.addCommand(inheritSettings(command));
 }
 

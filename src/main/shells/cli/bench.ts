@@ -1,0 +1,69 @@
+import { Command } from 'commander';
+import { UserError } from '../../../shared/errors.js';
+import { applySettings, parseRunConfig } from '../../../shared/run-config.js';
+import { benchStep } from '../../trainers/probe.js';
+import { integer, list } from './text.js';
+
+type StepOptions = Readonly<Record<string, string | true | undefined>>;
+
+/** Options of `bench step`, the field each sets, and its default. */
+const fields: Readonly<Record<string, { readonly field: string; readonly fallback: string; readonly what: string }>> = {
+  model: { field: 'model.kind', fallback: 'stacked-lstm', what: 'kind of model' },
+  hidden: { field: 'model.hidden', fallback: '1500', what: 'hidden units, and size of the embedding' },
+  layers: { field: 'model.layers', fallback: '2', what: 'recurrent layers' },
+  density: { field: 'method.density', fallback: '0.33', what: 'share of active weights; 1 is a dense run' },
+  batch: { field: 'training.batch', fallback: '20', what: 'streams' },
+  bptt: { field: 'training.bptt', fallback: '35', what: 'time steps' },
+  dropout: { field: 'model.dropout.output', fallback: '0.65', what: 'share dropped at every place' },
+  engine: { field: 'device.engine', fallback: 'auto', what: 'what computes' },
+  threads: { field: 'device.threads', fallback: '0', what: 'most threads; 0 for one per core' },
+  layout: { field: 'device.layout', fallback: 'auto', what: 'how sparse weights are stored' },
+  'clip-norm': { field: 'optimizer.clipNorm', fallback: 'all', what: 'which gradient is measured' },
+};
+
+/** `sparrow bench step [--hidden 1500 ...] [--json]` */
+export function benchCommand(): Command {
+  const bench = new Command('bench').description('Measure speed and memory.');
+  const step = bench.command('step').description('Time whole training steps of a model.');
+  for (const [name, { fallback, what }] of Object.entries(fields)) step.option(`--${name} <value>`, what, fallback);
+  step
+    .option('--vocabulary <n>', 'words', '10000')
+    .option('--steps <n>', 'steps to time, of which the median counts', '5')
+    .option('--json', 'one line of JSON')
+    .action(async (options: StepOptions) => {
+      const result = await benchStep({
+        config: configOf(options),
+        vocabulary: positive('vocabulary', options['vocabulary'], 2),
+        steps: positive('steps', options['steps'], 1),
+      });
+      const { engine, threads, layout, msPerStep, tokensPerSecond, peakMemoryMb, activeWeights, clipNorm } = result;
+      const text = list([
+        ['engine', `${engine}, ${threads} threads, ${layout}, norm of the gradient: ${clipNorm}`],
+        ['step', `${msPerStep.toFixed(1)} ms, ${integer(tokensPerSecond)} words/s`],
+        ['memory', `${integer(peakMemoryMb)} MiB at most`],
+        ['weights', `${integer(activeWeights)} active`],
+      ]);
+      process.stdout.write(options['json'] === true ? `${JSON.stringify(result)}\n` : text);
+    });
+  return bench;
+}
+
+function configOf(options: StepOptions) {
+  const value = (name: string) => String(options[name === 'clip-norm' ? 'clipNorm' : name]);
+  const settings = Object.entries(fields).map(([name, { field }]) => `${field}=${value(name)}`);
+  const dense = value('density') === '1';
+  return parseRunConfig(
+    applySettings({}, [
+      ...settings,
+      `model.embedding=${value('hidden')}`,
+      ...['input', 'hidden'].map((site) => `model.dropout.${site}=${value('dropout')}`),
+      `method.kind=${dense ? 'dense' : 'selfish'}`,
+    ]),
+  );
+}
+
+function positive(name: string, text: string | true | undefined, least: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new UserError(`--${name}: ${JSON.stringify(text)} must be a whole number of at least ${least}`);
+}
