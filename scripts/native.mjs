@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { projectFolder } from './runtime.mjs';
 
 const nativeFolder = join(projectFolder, 'native');
@@ -67,10 +67,16 @@ export function buildNative(node, say) {
 /** Returns why it did not work, or an empty string.
  * @param {string} node */
 function runNodeGyp(node) {
+  // Told as relative to native/, since make stumbles over a blank in the path of the project.
   const prefix = dirname(dirname(node));
   const hasHeaders = existsSync(join(prefix, 'include', 'node', 'node_api.h'));
   const script = join(projectFolder, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
-  const args = ['configure', 'build', '--jobs=max', ...(hasHeaders ? [`--nodedir=${prefix}`] : [])];
+  const args = [
+    'configure',
+    'build',
+    '--jobs=max',
+    ...(hasHeaders ? [`--nodedir=${relative(nativeFolder, prefix)}`] : []),
+  ];
   /** @type {NodeJS.ProcessEnv} */
   const env = { ...process.env, CXX: process.env['CXX'] ?? find('g++', 'clang++', 'c++') };
   // node-gyp would prefer what npm passes on of its user's configuration to what it is told here.
