@@ -11,6 +11,17 @@ namespace {
 /** Numbers of one share of a reduction: fixed, so that the order of a sum does not depend on the threads. */
 constexpr int shareOfSum = 1 << 16;
 
+/** Multiplications and additions below which waking the other threads costs more than they save. */
+constexpr double smallWork = 1e6;
+
+size_t storedIn(const Matrix& weight) {
+  return weight.sparse ? weight.rowStart[weight.rows] : static_cast<size_t>(weight.rows) * weight.columns;
+}
+
+bool isSmall(double work) { return work < smallWork; }
+
+bool isSmall(const Matrix& weight, int positions) { return isSmall(static_cast<double>(storedIn(weight)) * positions); }
+
 /** Pieces of scratch memory, by what they hold. */
 enum Piece_ { inputBlocks, outputBlocks, columnOrder, secondColumnOrder, hiddenBlocks, hiddenBefore, stepHidden, stepDz, stepDc, logSums, biases, sums, pieceCount };
 
@@ -29,7 +40,7 @@ float* Engine::scratch(int piece, size_t count) {
 }
 
 Range Engine::part(int count, int thread) const {
-  const Share share = shareOf(count, thread, pool_.size());
+  const Share share = shareOf(count, thread, pool_.active());
   return {share.begin, share.end};
 }
 
@@ -38,17 +49,17 @@ Range Engine::balanced(const Matrix& weight, bool byColumn, int thread) const {
   if (!weight.sparse) return part(lines, thread);
   const int32_t* start = byColumn ? weight.columnStart : weight.rowStart;
   const auto at = [&](int edge) {
-    if (edge == pool_.size()) return lines;
-    const int32_t target = static_cast<int32_t>(static_cast<int64_t>(start[lines]) * edge / pool_.size());
+    if (edge == pool_.active()) return lines;
+    const int32_t target = static_cast<int32_t>(static_cast<int64_t>(start[lines]) * edge / pool_.active());
     return static_cast<int>(std::lower_bound(start, start + lines, target) - start);
   };
   return {at(thread), at(thread + 1)};
 }
 
 Matrix Engine::withColumns(const Matrix& weight, const int32_t* source, int piece) {
-  const size_t count = weight.sparse ? weight.rowStart[weight.rows] : static_cast<size_t>(weight.rows) * weight.columns;
+  const size_t count = storedIn(weight);
   float* byColumn = scratch(piece, count);
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(static_cast<double>(count)), [&](int thread) {
     if (weight.sparse) {
       const Range mine = part(static_cast<int>(count), thread);
       for (int i = mine.begin; i < mine.end; i++) byColumn[i] = weight.values[source[i]];
@@ -70,21 +81,21 @@ Matrix Engine::withColumns(const Matrix& weight, const int32_t* source, int piec
 }
 
 void Engine::packAll(const float* x, int positions, int units, float* blocked) {
-  pool_.run([&](int thread) { kernels_.pack(x, positions, units, blocked, part(units, thread)); });
+  pool_.run(isSmall(static_cast<double>(positions) * units), [&](int thread) { kernels_.pack(x, positions, units, blocked, part(units, thread)); });
 }
 
 void Engine::unpackAll(const float* blocked, int positions, int units, float* x) {
-  pool_.run([&](int thread) { kernels_.unpack(blocked, positions, units, x, part(units, thread)); });
+  pool_.run(isSmall(static_cast<double>(positions) * units), [&](int thread) { kernels_.unpack(blocked, positions, units, x, part(units, thread)); });
 }
 
 double Engine::gramNorm(const float* y, int yUnits, const float* x, int xUnits, int blocks) {
   const int pairs = blocks * (blocks + 1) / 2;
   double* parts = reinterpret_cast<double*>(scratch(sums, 2 * static_cast<size_t>(pairs)));
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(static_cast<double>(pairs) * lanes * lanes * (yUnits + xUnits)), [&](int thread) {
     int pair = 0;
     for (int first = 0; first < blocks; first++) {
       for (int second = first; second < blocks; second++, pair++) {
-        if (pair % pool_.size() != thread) continue;
+        if (pair % pool_.active() != thread) continue;
         const auto at = [](const float* all, int units, int block) { return all + static_cast<size_t>(block) * units * lanes; };
         const double part = kernels_.gram(at(y, yUnits, first), at(y, yUnits, second), yUnits, at(x, xUnits, first),
                                           at(x, xUnits, second), xUnits);
@@ -99,7 +110,7 @@ double Engine::gramNorm(const float* y, int yUnits, const float* x, int xUnits, 
 
 void Engine::backward(const Matrix& weight, const float* dyBlocked, const float* xBlocked, const float* x, int positions, float* dWeight,
                       double* norm) {
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(weight, positions), [&](int thread) {
     if (weight.sparse) kernels_.gradient(weight, dyBlocked, xBlocked, blocksOf(positions), dWeight, balanced(weight, false, thread));
     else kernels_.denseGradient(dyBlocked, weight.rows, x, positions, weight.columns, dWeight, part(weight.rows, thread));
   });
@@ -113,7 +124,7 @@ void Engine::linearForward(const Matrix& weight, const float* bias, const float*
   float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
   float* out = scratch(outputBlocks, blockedSize(positions, weight.rows));
   packAll(x, positions, weight.columns, in);
-  pool_.run([&](int thread) { kernels_.forward(weight, bias, in, blocks, out, balanced(weight, false, thread)); });
+  pool_.run(isSmall(weight, positions), [&](int thread) { kernels_.forward(weight, bias, in, blocks, out, balanced(weight, false, thread)); });
   unpackAll(out, positions, weight.rows, y);
 }
 
@@ -124,7 +135,7 @@ void Engine::linearBackward(const Matrix& weight, const int32_t* source, const f
   float* out = scratch(outputBlocks, blockedSize(positions, weight.rows));
   packAll(dy, positions, weight.rows, out);
   const Matrix both = withColumns(weight, source, columnOrder);
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(weight, positions), [&](int thread) {
     kernels_.transposed(both, out, blocks, in, balanced(weight, true, thread));
     kernels_.rowSums(out, weight.rows, blocks, dBias, part(weight.rows, thread));
   });
@@ -155,7 +166,9 @@ void Engine::lstmForward(const Matrix& input, const Matrix& recurrent, const flo
   }
   const LstmSequence sequence = {w.steps, w.batch, w.size, stride,  &recurrent, w.gates, hidden, w.cells,
                                  w.y,     nullptr, nullptr, nullptr, nullptr,    nullptr};
-  pool_.run([&](int thread) {
+  // What counts is a step between two barriers.
+  const bool alone = isSmall(10.0 * storedIn(recurrent) * stride);
+  pool_.run(alone, [&](int thread) {
     kernels_.forward(input, bias, in, blocksOf(positions), w.gates, balanced(input, false, thread));
     pool_.barrier();
     for (int step = 0; step < w.steps; step++) {
@@ -191,7 +204,7 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
   float* in = scratch(inputBlocks, blockedSize(positions, w.inputs));
   const LstmSequence sequence = {w.steps, w.batch, w.size, stride,         &recurrentBoth, w.gates, nullptr, w.cells,
                                  nullptr, g.dy,    g.dHiddenAfter, dc,     dz,             dGates};
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(10.0 * storedIn(recurrent) * stride), [&](int thread) {
     for (int step = w.steps - 1; step >= 0; step--) {
       kernels_.lstmBackward(sequence, step, part(w.size, thread));
       pool_.barrier();
@@ -225,7 +238,7 @@ float Engine::decode(const Matrix& weight, const float* bias, const float* y, co
   packAll(y, positions, weight.columns, in);
   float* logSum = scratch(logSums, static_cast<size_t>(blocks) * lanes);
   float* ofTarget = scratch(sums, static_cast<size_t>(positions));
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(weight, positions), [&](int thread) {
     kernels_.forward(weight, bias, in, blocks, probabilities, balanced(weight, false, thread));
     pool_.barrier();
     const Range groups = part(blocks * lanes / 16, thread);
@@ -250,7 +263,7 @@ void Engine::decodeBackward(const Matrix& weight, const int32_t* source, const f
   float* dLogits = scratch(outputBlocks, blockedSize(positions, weight.rows));
   float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
   const Matrix both = withColumns(weight, source, columnOrder);
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(weight, positions), [&](int thread) {
     const Range rows = part(weight.rows, thread);
     for (int block = 0; block < blocks; block++) {
       const int filled = std::min(lanes, positions - block * lanes);
@@ -295,7 +308,7 @@ void Engine::lookUp(const Matrix& weight, const int32_t* words, int positions, f
 
 void Engine::lookUpBackward(const Matrix& weight, const int32_t* words, int positions, const float* dRows, float* dWeight,
                             double* norm) {
-  const size_t count = weight.sparse ? weight.rowStart[weight.rows] : static_cast<size_t>(weight.rows) * weight.columns;
+  const size_t count = storedIn(weight);
   std::memset(dWeight, 0, sizeof(float) * count);
   // Positions by word, so that each word's row is summed once, in the order of the text.
   int32_t* order = reinterpret_cast<int32_t*>(scratch(sums, static_cast<size_t>(positions)));
@@ -327,7 +340,7 @@ void Engine::lookUpBackward(const Matrix& weight, const int32_t* words, int posi
 // ---------------------------------------------------------------- optimisers and masks
 
 void Engine::sgd(float* w, const float* g, const float* mask, int count, float scale, float decay, float rate) {
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(count), [&](int thread) {
     const Range mine = part(count, thread);
     kernels_.sgd(w, g, mask, scale, decay, rate, mine.begin, mine.end);
   });
@@ -335,21 +348,21 @@ void Engine::sgd(float* w, const float* g, const float* mask, int count, float s
 
 void Engine::averagedSgd(float* w, const float* g, const float* mask, float* average, const float* since, int count, float now,
                          float scale, float decay, float rate) {
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(count), [&](int thread) {
     const Range mine = part(count, thread);
     kernels_.averagedSgd(w, g, mask, average, since, now, scale, decay, rate, mine.begin, mine.end);
   });
 }
 
 void Engine::adam(float* w, const float* g, const float* mask, float* m1, float* m2, int count, const AdamRates& rates) {
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(count), [&](int thread) {
     const Range mine = part(count, thread);
     kernels_.adam(w, g, mask, m1, m2, rates, mine.begin, mine.end);
   });
 }
 
 void Engine::multiply(const float* x, const float* y, float* product, int count) {
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(count), [&](int thread) {
     const Range mine = part(count, thread);
     kernels_.multiply(x, y, product, mine.begin, mine.end);
   });
@@ -358,7 +371,7 @@ void Engine::multiply(const float* x, const float* y, float* product, int count)
 double Engine::sumOfSquares(const float* x, int count) {
   const int shares = (count + shareOfSum - 1) / shareOfSum;
   double* parts = reinterpret_cast<double*>(scratch(sums, 2 * static_cast<size_t>(shares)));
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(count), [&](int thread) {
     const Range mine = part(shares, thread);
     for (int share = mine.begin; share < mine.end; share++) {
       parts[share] = kernels_.sumOfSquares(x, share * shareOfSum, std::min(count, (share + 1) * shareOfSum));
@@ -370,7 +383,7 @@ double Engine::sumOfSquares(const float* x, int count) {
 }
 
 void Engine::dropout(uint32_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t threshold, float scale, float* mask, int count) {
-  pool_.run([&](int thread) {
+  pool_.run(isSmall(20.0 * count), [&](int thread) {
     const Range blocks = part((count + 3) / 4, thread);
     for (int block = blocks.begin; block < blocks.end; block++) {
       uint32_t words[4];

@@ -11,8 +11,8 @@ namespace sparrow {
  */
 constexpr int lanes = 64;
 
-inline int blocksOf(int positions) { return (positions + lanes - 1) / lanes; }
-inline size_t blockedSize(int positions, int units) { return static_cast<size_t>(blocksOf(positions)) * units * lanes; }
+static inline int blocksOf(int positions) { return (positions + lanes - 1) / lanes; }
+static inline size_t blockedSize(int positions, int units) { return static_cast<size_t>(blocksOf(positions)) * units * lanes; }
 
 /**
  * A weight matrix [rows, columns]. A sparse one in compressed rows and, for products with its transpose, in compressed

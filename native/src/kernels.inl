@@ -182,6 +182,7 @@ void sparseGradient(const Matrix& weight, const float* y, const float* x, int bl
 
 constexpr int tileRows = 4;
 constexpr int tileVectors = SPARROW_TILE;
+static_assert(lanes % (16 * tileVectors) == 0, "tiles must cover a block");
 
 /**
  * out[i][v] (+)= sum over k of a[i * aRow + k * aStep] * b[k * bStep + 16 v], `Rows` rows by `Vectors` vectors kept in registers.

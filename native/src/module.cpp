@@ -72,7 +72,7 @@ Napi::Value selfTest(const Napi::CallbackInfo& info) {
   Napi::Float32Array y = Napi::Float32Array::New(info.Env(), static_cast<size_t>(positions) * rows);
   float* const result = y.Data();
   Pool pool(threads);
-  pool.run([&](int thread) {
+  pool.run(false, [&](int thread) {
     const auto range = [&](int count) {
       const Share share = shareOf(count, thread, pool.size());
       return Range{share.begin, share.end};

@@ -8,7 +8,7 @@ namespace sparrow {
 
 namespace {
 
-constexpr int spins = 20000;  // some tens of microseconds: longer than any two threads of a step are apart
+constexpr int spins = 1000;  // some ten microseconds
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -19,10 +19,17 @@ void pause() {
 }  // namespace
 
 Pool::Pool(int threads) : size_(threads) {
-  for (int thread = 1; thread < size_; thread++) threads_.emplace_back([this, thread] { work(thread); });
+  try {
+    for (int thread = 1; thread < size_; thread++) threads_.emplace_back([this, thread] { work(thread); });
+  } catch (...) {
+    close();
+    throw;
+  }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { close(); }
+
+void Pool::close() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     closing_ = true;
@@ -31,8 +38,9 @@ Pool::~Pool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Pool::run(const std::function<void(int)>& body) {
-  if (size_ == 1) return body(0);
+void Pool::run(bool alone, const std::function<void(int)>& body) {
+  active_ = alone ? 1 : size_;
+  if (active_ == 1) return body(0);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     body_ = &body;
@@ -44,14 +52,23 @@ void Pool::run(const std::function<void(int)>& body) {
 }
 
 void Pool::barrier() {
-  if (size_ == 1) return;
+  if (active_ == 1) return;
   const unsigned generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
     arrived_.store(0, std::memory_order_relaxed);
-    generation_.store(generation + 1, std::memory_order_release);
-  } else {
-    await(generation_, generation);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      generation_.store(generation + 1, std::memory_order_release);
+    }
+    released_.notify_all();
+    return;
   }
+  for (int spin = 0; spin < spins; spin++) {
+    if (generation_.load(std::memory_order_acquire) != generation) return;
+    pause();
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  released_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != generation; });
 }
 
 void Pool::work(int thread) {
@@ -67,13 +84,6 @@ void Pool::work(int thread) {
     }
     (*body)(thread);
     barrier();
-  }
-}
-
-void Pool::await(const std::atomic<unsigned>& word, unsigned old) const {
-  for (int spin = 0; word.load(std::memory_order_acquire) == old; spin++) {
-    if (spin < spins) pause();
-    else std::this_thread::yield();  // somebody else needs the core: let the one we wait for have it
   }
 }
 

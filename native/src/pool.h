@@ -10,7 +10,8 @@ namespace sparrow {
 
 /**
  * Threads that work together on one kernel at a time, started once. The caller is one of them. Between kernels the others
- * sleep; inside one they wait for each other at barriers, by spinning: a recurrent network has two for every time step.
+ * sleep; inside one they wait for each other at barriers, of which a recurrent network has one for every time step: by spinning
+ * for as long as threads of one step are usually apart, and then asleep, as somebody else needs the core.
  */
 class Pool {
  public:
@@ -21,17 +22,22 @@ class Pool {
 
   int size() const { return size_; }
 
-  /** Runs `body(thread)` on every thread, 0 being the caller, and returns when all have done. */
-  void run(const std::function<void(int)>& body);
+  /** Runs `body(thread)` on every thread, 0 being the caller, and returns when all have done; or on the caller alone. */
+  void run(bool alone, const std::function<void(int)>& body);
+
+  /** Inside `run`: how many threads there are. */
+  int active() const { return active_; }
 
   /** Inside `run`: nobody goes on before everybody has come. */
   void barrier();
 
  private:
+  /** Ends the threads that were started. */
+  void close();
   void work(int thread);
-  void await(const std::atomic<unsigned>& word, unsigned old) const;
 
   const int size_;
+  int active_ = 1;
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -40,6 +46,7 @@ class Pool {
   bool closing_ = false;
   std::atomic<int> arrived_{0};
   std::atomic<unsigned> generation_{0};
+  std::condition_variable released_;
 };
 
 /** The part [begin, end) of `count` things that a thread takes: equal parts, fixed by the numbers alone. */

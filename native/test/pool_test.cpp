@@ -41,7 +41,7 @@ void testBarriers(int threads) {
   std::vector<long> seen(threads);
   constexpr int runs = 200, rounds = 10;
   for (int run = 0; run < runs; run++) {
-    pool.run([&](int thread) {
+    pool.run(false, [&](int thread) {
       for (int round = 0; round < rounds; round++) {
         written[thread] = run * rounds + round + thread;
         pool.barrier();
@@ -63,7 +63,7 @@ void testRuns(int threads) {
   Pool pool(threads);
   for (int count : {0, 1, 2, 7, 1000}) {
     std::vector<int> taken(count);
-    pool.run([&](int thread) {
+    pool.run(false, [&](int thread) {
       const Range part = partOf(count, pool, thread);
       for (int i = part.begin; i < part.end; i++) taken[i]++;
     });
@@ -159,7 +159,7 @@ void testProducts(const Kernels& kernels, Pool& pool, const Size& size, bool spa
   std::vector<float> xBlocked = blocked(columns), yBlocked = blocked(rows), dyBlocked = blocked(rows), dxBlocked = blocked(columns);
   std::vector<float> y(dy.size(), NAN), dx(x.size(), NAN), gradient(values.size(), NAN);
   const int blocks = sparrow::blocksOf(positions);
-  pool.run([&](int thread) {
+  pool.run(false, [&](int thread) {
     const Range ofRows = partOf(rows, pool, thread);
     const Range ofColumns = partOf(columns, pool, thread);
     kernels.pack(x.data(), positions, columns, xBlocked.data(), ofColumns);
