@@ -10,7 +10,7 @@ import { goldenLstm, type Sizes } from './support/golden-lstm.js';
 import { temporaryFolder } from './support/temp-folder.js';
 
 beforeAll(async () => {
-  await startEngine('wasm');
+  await startEngine({ engine: 'wasm', threads: 0 });
 });
 
 const own = join(import.meta.dirname, '../golden/cases');
