@@ -18,6 +18,17 @@ size_t storedIn(const Matrix& weight) {
   return weight.sparse ? weight.rowStart[weight.rows] : static_cast<size_t>(weight.rows) * weight.columns;
 }
 
+/** Where a slab has a lane of a unit: see toSlab of the kernels. */
+size_t slabIndex(int units, int stride, int unit, int lane) {
+  const int chunk = lane / lanes * lanes;
+  const int width = std::min(stride - chunk, lanes);
+  const int inChunk = lane - chunk;
+  const int grouped = width / 16 * 16;
+  const size_t start = static_cast<size_t>(chunk) * units;
+  if (inChunk < grouped) return start + static_cast<size_t>(inChunk / 16 * 16) * units + unit * 16 + inChunk % 16;
+  return start + static_cast<size_t>(grouped) * units + static_cast<size_t>(unit) * (width - grouped) + (inChunk - grouped);
+}
+
 bool isSmall(double work) { return work < smallWork; }
 
 bool isSmall(const Matrix& weight, int positions) { return isSmall(static_cast<double>(storedIn(weight)) * positions); }
@@ -88,24 +99,33 @@ void Engine::unpackAll(const float* blocked, int positions, int units, float* x)
   pool_.run(isSmall(static_cast<double>(positions) * units), [&](int thread) { kernels_.unpack(blocked, positions, units, x, part(units, thread)); });
 }
 
-double Engine::gramNorm(const float* y, int yUnits, const float* x, int xUnits, int blocks) {
+void Engine::gramNorms(const float* y, int yUnits, const std::vector<Factor>& factors, int blocks) {
   const int pairs = blocks * (blocks + 1) / 2;
-  double* parts = reinterpret_cast<double*>(scratch(sums, 2 * static_cast<size_t>(pairs)));
-  pool_.run(isSmall(static_cast<double>(pairs) * lanes * lanes * (yUnits + xUnits)), [&](int thread) {
+  const size_t count = factors.size();
+  double work = 0;
+  for (const Factor& factor : factors) work += yUnits + factor.units;
+  double* parts = reinterpret_cast<double*>(scratch(sums, 2 * count * pairs));
+  const auto at = [](const float* all, int units, int block) { return all + static_cast<size_t>(block) * units * lanes; };
+  pool_.run(isSmall(work * pairs * lanes * lanes), [&](int thread) {
+    alignas(64) float ofY[lanes * lanes];
+    alignas(64) float ofX[lanes * lanes];
     int pair = 0;
     for (int first = 0; first < blocks; first++) {
       for (int second = first; second < blocks; second++, pair++) {
         if (pair % pool_.active() != thread) continue;
-        const auto at = [](const float* all, int units, int block) { return all + static_cast<size_t>(block) * units * lanes; };
-        const double part = kernels_.gram(at(y, yUnits, first), at(y, yUnits, second), yUnits, at(x, xUnits, first),
-                                          at(x, xUnits, second), xUnits);
-        parts[pair] = first == second ? part : 2 * part;
+        kernels_.gramTile(at(y, yUnits, first), at(y, yUnits, second), yUnits, ofY);
+        for (size_t i = 0; i < count; i++) {
+          const Factor& x = factors[i];
+          kernels_.gramTile(at(x.blocked, x.units, first), at(x.blocked, x.units, second), x.units, ofX);
+          parts[i * pairs + pair] = kernels_.gramProduct(ofY, ofX) * (first == second ? 1 : 2);
+        }
       }
     }
   });
-  double sum = 0;
-  for (int pair = 0; pair < pairs; pair++) sum += parts[pair];
-  return sum;
+  for (size_t i = 0; i < count; i++) {
+    *factors[i].norm = 0;
+    for (int pair = 0; pair < pairs; pair++) *factors[i].norm += parts[i * pairs + pair];
+  }
 }
 
 void Engine::backward(const Matrix& weight, const float* dyBlocked, const float* xBlocked, const float* x, int positions, float* dWeight,
@@ -114,7 +134,7 @@ void Engine::backward(const Matrix& weight, const float* dyBlocked, const float*
     if (weight.sparse) kernels_.gradient(weight, dyBlocked, xBlocked, blocksOf(positions), dWeight, balanced(weight, false, thread));
     else kernels_.denseGradient(dyBlocked, weight.rows, x, positions, weight.columns, dWeight, part(weight.rows, thread));
   });
-  if (norm != nullptr) *norm = gramNorm(dyBlocked, weight.rows, xBlocked, weight.columns, blocksOf(positions));
+  if (norm != nullptr) gramNorms(dyBlocked, weight.rows, {{xBlocked, weight.columns, norm}}, blocksOf(positions));
 }
 
 // ---------------------------------------------------------------- linear
@@ -158,10 +178,9 @@ void Engine::lstmForward(const Matrix& input, const Matrix& recurrent, const flo
   float* hidden = scratch(stepHidden, 2 * slab);
   for (int unit = 0; unit < w.size; unit++) {
     for (int lane = 0; lane < stride; lane++) {
-      const size_t at = static_cast<size_t>(unit) * stride + lane;
       const size_t from = static_cast<size_t>(lane) * w.size + unit;
-      hidden[at] = lane < w.batch ? w.hidden[from] : 0;
-      w.cells[at] = lane < w.batch ? w.cell[from] : 0;
+      hidden[slabIndex(w.size, stride, unit, lane)] = lane < w.batch ? w.hidden[from] : 0;
+      w.cells[static_cast<size_t>(unit) * stride + lane] = lane < w.batch ? w.cell[from] : 0;
     }
   }
   const LstmSequence sequence = {w.steps, w.batch, w.size, stride,  &recurrent, w.gates, hidden, w.cells,
@@ -218,7 +237,7 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
   }
   unpackAll(in, positions, w.inputs, g.dx);
   packAll(w.x, positions, w.inputs, in);
-  backward(input, dGates, in, w.x, positions, g.dInput, g.inputNorm);
+  backward(input, dGates, in, w.x, positions, g.dInput, nullptr);
 
   const size_t ofBatch = static_cast<size_t>(w.batch) * w.size;
   float* before = scratch(hiddenBefore, static_cast<size_t>(positions) * w.size);
@@ -226,7 +245,13 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
   std::memcpy(before + ofBatch, w.y, sizeof(float) * (static_cast<size_t>(positions) * w.size - ofBatch));
   float* beforeBlocks = scratch(hiddenBlocks, blockedSize(positions, w.size));
   packAll(before, positions, w.size, beforeBlocks);
-  backward(recurrent, dGates, beforeBlocks, before, positions, g.dRecurrent, g.recurrentNorm);
+  backward(recurrent, dGates, beforeBlocks, before, positions, g.dRecurrent, nullptr);
+
+  // Both matrices have the gradient of the gates in common, which is the larger part of the work.
+  std::vector<Factor> factors;
+  if (g.inputNorm != nullptr) factors.push_back({in, w.inputs, g.inputNorm});
+  if (g.recurrentNorm != nullptr) factors.push_back({beforeBlocks, w.size, g.recurrentNorm});
+  if (!factors.empty()) gramNorms(dGates, 4 * w.size, factors, blocks);
 }
 
 // ---------------------------------------------------------------- decoder and cross-entropy

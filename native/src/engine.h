@@ -99,7 +99,14 @@ class Engine {
   /** Gradient of W, bias and input from that of the output in blocks. */
   void backward(const Matrix& weight, const float* dyBlocked, const float* xBlocked, const float* x, int positions, float* dWeight,
                 double* norm);
-  double gramNorm(const float* y, int yUnits, const float* x, int xUnits, int blocks);
+  /** Activations of which, with those of the output, a gradient is made, and where its squared norm goes. */
+  struct Factor {
+    const float* blocked;
+    int units;
+    double* norm;
+  };
+  /** Squared norms of y xᵀ for several x in blocks, from the products of positions: sum of (y yᵀ)(x xᵀ). */
+  void gramNorms(const float* y, int yUnits, const std::vector<Factor>& factors, int blocks);
 
   Pool pool_;
   const Kernels& kernels_;

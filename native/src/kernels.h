@@ -40,8 +40,8 @@ struct Range {
 };
 
 /**
- * A layer of an LSTM over a window. Positions are step * batch + stream. [units][stride] slabs hold one step, a stream a lane;
- * `stride` is the batch, filled up to a multiple of 4.
+ * A layer of an LSTM over a window. Positions are step * batch + stream. Slabs hold one step, a stream a lane; `stride` is the
+ * batch, filled up to a multiple of 4. `hidden` and `dz` lie as `toSlab` puts them, the others are [units][stride].
  */
 struct LstmSequence {
   int steps;
@@ -51,7 +51,7 @@ struct LstmSequence {
   const Matrix* recurrent;
   /** In blocks, [4 * size] units: what comes from the input; after the forward pass the gates i, f, g, o. */
   float* gates;
-  /** [2][size][stride]: hidden state before and after the step at hand, in turn. */
+  /** Two slabs of `size` units: hidden state before and after the step at hand, in turn. */
   float* hidden;
   /** [steps + 1][size][stride], the initial state first. */
   float* cells;
@@ -62,7 +62,7 @@ struct LstmSequence {
   const float* dHidden;
   /** [size][stride]: gradient of the cell after the step at hand; at first of the last one, in the end of the initial one. */
   float* dc;
-  /** [2][4 * size][stride]: gradient before the non-linearities, of the step at hand and the one after, in turn. */
+  /** Two slabs of 4 * size units: gradient before the non-linearities, of the step at hand and the one after, in turn. */
   float* dz;
   /** The same of all steps, in blocks. */
   float* dGates;
@@ -95,8 +95,10 @@ struct Kernels {
   void (*gradient)(const Matrix& weight, const float* y, const float* x, int blocks, float* gradient, Range rows);
   /** The same of a dense matrix, or of one that is to be seen whole; x is [positions, columns] row-major. */
   void (*denseGradient)(const float* y, int rows, const float* x, int positions, int columns, float* gradient, Range range);
-  /** What two blocks of positions add to the squared norm of y xᵀ: the sum of (y yᵀ)(x xᵀ) over their pairs. */
-  double (*gram)(const float* y1, const float* y2, int yUnits, const float* x1, const float* x2, int xUnits);
+  /** [64][64]: the products of all pairs of positions of two blocks of the same activations, a part of A Aᵀ. */
+  void (*gramTile)(const float* first, const float* second, int units, float* products);
+  /** Sum of the products of two such tables, in float64: what the blocks add to the squared norm of y xᵀ. */
+  double (*gramProduct)(const float* ofY, const float* ofX);
   void (*lstmForward)(const LstmSequence& sequence, int step, Range units);
   void (*lstmBackward)(const LstmSequence& sequence, int step, Range units);
   /** Gradient of the initial hidden state, [batch, size]. */

@@ -266,15 +266,11 @@ void gramTile(const float* first, const float* second, int units, float* product
   }
 }
 
-/** Sum over all pairs of positions of two blocks of (y yᵀ)(x xᵀ), in float64: what they add to the squared norm of y xᵀ. */
-double gram(const float* y1, const float* y2, int yUnits, const float* x1, const float* x2, int xUnits) {
-  alignas(64) float a[lanes * lanes];
-  alignas(64) float b[lanes * lanes];
-  gramTile(y1, y2, yUnits, a);
-  gramTile(x1, x2, xUnits, b);
-  double sum = 0;
-  for (int i = 0; i < lanes * lanes; i++) sum += static_cast<double>(a[i]) * b[i];
-  return sum;
+/** Sum of the products of two tables of `gramTile`, in float64. */
+double gramProduct(const float* a, const float* b) {
+  double sums[8] = {};
+  for (int i = 0; i < lanes * lanes; i++) sums[i % 8] += static_cast<double>(a[i]) * b[i];
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 // ---------------------------------------------------------------- functions
@@ -343,18 +339,33 @@ inline void toBlocks(float* blocked, int units, int unit, int position, int coun
 
 typedef float Quarter __attribute__((vector_size(16), aligned(4), may_alias));
 
-/** sums[0 .. 16 Vectors + 4 Quarters) += sum over entries of value * in[index * stride ..]. */
+/**
+ * A slab of a step's units is what every active weight of a recurrent matrix reads, so it lies as that is read: chunks of up to 64
+ * lanes, in them groups of 16, [units][16] and each unit on a cache line of its own, and then the rest, [units][4 ..].
+ */
+inline void toSlab(float* slab, int units, int unit, int width, const float* from) {
+  int lane = 0;
+  for (; lane + 16 <= width; lane += 16) std::memcpy(slab + static_cast<size_t>(lane) * units + unit * 16, from + lane, 64);
+  const int rest = width - lane;
+  std::memcpy(slab + static_cast<size_t>(lane) * units + unit * rest, from + lane, rest * sizeof(float));
+}
+
+/** sums[0 .. 16 Vectors + 4 Quarters) += sum over entries of value * unit `index` of a slab. */
 template <typename Index, int Vectors, int Quarters>
-void addLine(const Index* index, const float* values, int count, const float* in, int stride, float* sums) {
+void addLine(const Index* index, const float* values, int count, const float* in, int units, float* sums) {
+  const size_t group = static_cast<size_t>(units) * 16;
+  const float* rest = in + Vectors * group;
   Vector wide[Vectors > 0 ? Vectors : 1];
   Quarter narrow[Quarters > 0 ? Quarters : 1];
   for (int v = 0; v < Vectors; v++) wide[v] = load(sums + 16 * v);
   for (int q = 0; q < Quarters; q++) narrow[q] = *reinterpret_cast<const Quarter*>(sums + 16 * Vectors + 4 * q);
   for (int k = 0; k < count; k++) {
     const float value = values[k];
-    const float* from = in + static_cast<size_t>(index == nullptr ? k : static_cast<int>(index[k])) * stride;
-    for (int v = 0; v < Vectors; v++) wide[v] += value * load(from + 16 * v);
-    for (int q = 0; q < Quarters; q++) narrow[q] += value * *reinterpret_cast<const Quarter*>(from + 16 * Vectors + 4 * q);
+    const size_t unit = index == nullptr ? k : static_cast<int>(index[k]);
+    for (int v = 0; v < Vectors; v++) wide[v] += value * load(in + v * group + unit * 16);
+    for (int q = 0; q < Quarters; q++) {
+      narrow[q] += value * *reinterpret_cast<const Quarter*>(rest + unit * (4 * Quarters) + 4 * q);
+    }
   }
   for (int v = 0; v < Vectors; v++) store(sums + 16 * v, wide[v]);
   for (int q = 0; q < Quarters; q++) *reinterpret_cast<Quarter*>(sums + 16 * Vectors + 4 * q) = narrow[q];
@@ -376,19 +387,19 @@ AddLine<Index> addLineFor(int width) {
   return table[width / 4];
 }
 
-/** sums += line of a matrix (a row, or of the transposed one a column) times [units, stride]. */
+/** sums += line of a matrix (a row, or of the transposed one a column) times a chunk of a slab. */
 template <typename Index>
-inline void addProduct(AddLine<Index> add, const Matrix& weight, bool byColumn, int line, const float* in, int stride, float* sums) {
+inline void addProduct(AddLine<Index> add, const Matrix& weight, bool byColumn, int line, const float* in, float* sums) {
+  const int units = byColumn ? weight.rows : weight.columns;
   if (!weight.sparse) {
-    const int count = byColumn ? weight.rows : weight.columns;
-    const float* values = (byColumn ? weight.valuesByColumn : weight.values) + static_cast<size_t>(line) * count;
-    add(nullptr, values, count, in, stride, sums);
+    const float* values = (byColumn ? weight.valuesByColumn : weight.values) + static_cast<size_t>(line) * units;
+    add(nullptr, values, units, in, units, sums);
     return;
   }
   const int32_t* start = byColumn ? weight.columnStart : weight.rowStart;
   const Index* index = static_cast<const Index*>(byColumn ? weight.row : weight.column);
   const float* values = byColumn ? weight.valuesByColumn : weight.values;
-  add(index + start[line], values + start[line], start[line + 1] - start[line], in, stride, sums);
+  add(index + start[line], values + start[line], start[line + 1] - start[line], in, units, sums);
 }
 
 template <typename Index>
@@ -407,7 +418,7 @@ void lstmForwardOf(const LstmSequence& s, int step, Range units) {
       for (int gate = 0; gate < 4; gate++) {
         const int row = gate * s.size + unit;
         fromBlocks(s.gates, 4 * s.size, row, step * s.batch + from, filled, z[gate]);
-        addProduct<Index>(add, *s.recurrent, false, row, hiddenBefore + from, s.stride, z[gate]);
+        addProduct<Index>(add, *s.recurrent, false, row, hiddenBefore + static_cast<size_t>(from) * s.size, z[gate]);
       }
       const size_t at = static_cast<size_t>(unit) * s.stride + from;
       alignas(64) float before[lanes] = {}, after[lanes], out[lanes];
@@ -426,7 +437,7 @@ void lstmForwardOf(const LstmSequence& s, int step, Range units) {
         store(out + v, o * hyperbolicTangent(c));
       }
       std::memcpy(cell + at, after, width * sizeof(float));
-      std::memcpy(hidden + at, out, width * sizeof(float));
+      toSlab(hidden + static_cast<size_t>(from) * s.size, s.size, unit, width, out);
       for (int gate = 0; gate < 4; gate++) toBlocks(s.gates, 4 * s.size, gate * s.size + unit, step * s.batch + from, filled, z[gate]);
       float* y = s.y + (static_cast<size_t>(step) * s.batch + from) * s.size + unit;
       for (int lane = 0; lane < filled; lane++) y[static_cast<size_t>(lane) * s.size] = out[lane];
@@ -451,7 +462,7 @@ void lstmBackwardOf(const LstmSequence& s, int step, Range units) {
       if (step == s.steps - 1) {
         for (int lane = 0; lane < filled; lane++) dh[lane] = s.dHidden[(static_cast<size_t>(from) + lane) * s.size + unit];
       } else {
-        addProduct<Index>(add, *s.recurrent, true, unit, dzAfter + from, s.stride, dh);
+        addProduct<Index>(add, *s.recurrent, true, unit, dzAfter + 4 * static_cast<size_t>(from) * s.size, dh);
       }
       const float* dy = s.dy + (static_cast<size_t>(step) * s.batch + from) * s.size + unit;
       for (int lane = 0; lane < filled; lane++) dh[lane] += dy[static_cast<size_t>(lane) * s.size];
@@ -474,7 +485,7 @@ void lstmBackwardOf(const LstmSequence& s, int step, Range units) {
       }
       std::memcpy(s.dc + at, dc, width * sizeof(float));
       for (int q = 0; q < 4; q++) {
-        std::memcpy(dz + static_cast<size_t>(q * s.size + unit) * s.stride + from, d[q], width * sizeof(float));
+        toSlab(dz + 4 * static_cast<size_t>(from) * s.size, 4 * s.size, q * s.size + unit, width, d[q]);
         toBlocks(s.dGates, 4 * s.size, q * s.size + unit, step * s.batch + from, filled, d[q]);
       }
     }
@@ -490,7 +501,7 @@ void lstmInitialOf(const LstmSequence& s, float* dHidden, Range units) {
     const AddLine<Index> add = addLineFor<Index>(width);
     for (int unit = units.begin; unit < units.end; unit++) {
       alignas(64) float dh[lanes] = {};
-      addProduct<Index>(add, *s.recurrent, true, unit, s.dz + from, s.stride, dh);
+      addProduct<Index>(add, *s.recurrent, true, unit, s.dz + 4 * static_cast<size_t>(from) * s.size, dh);
       for (int lane = 0; lane < filled; lane++) dHidden[(static_cast<size_t>(from) + lane) * s.size + unit] = dh[lane];
     }
   }
@@ -645,7 +656,7 @@ void gradient(const Matrix& weight, const float* y, const float* x, int blocks, 
 }  // namespace
 
 const Kernels SPARROW_KERNELS = {
-    SPARROW_NAME, pack,        unpack,       forward,     transposed, gradient, denseGradient, gram,
+    SPARROW_NAME, pack,        unpack,       forward,     transposed, gradient, denseGradient, gramTile, gramProduct,
     lstmForward,  lstmBackward, lstmInitial, softmax,    rowSums,     sgd,      averagedSgd,   adam, multiply, sumOfSquares,
 };
 
