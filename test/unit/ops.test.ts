@@ -1,22 +1,16 @@
 import fc from 'fast-check';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { startEngine } from '../../src/worker/engines/engine.js';
-import { initialParameters } from '../../src/worker/models/build.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
-import { StackedLstm, stackedLstmParameters } from '../../src/worker/models/stacked-lstm.js';
 import { decodeAndCrossEntropy } from '../../src/worker/ops/decode-and-cross-entropy.js';
-import { dropoutMask } from '../../src/worker/ops/dropout-mask.js';
 import { embedding } from '../../src/worker/ops/embedding.js';
-import { lstm } from '../../src/worker/ops/lstm.js';
 import { sparseLinear } from '../../src/worker/ops/sparse-linear.js';
 import { clipScale, gradientNorm, watchGradients } from '../../src/worker/optimizers/clipping.js';
 import { createOptimizer } from '../../src/worker/optimizers/optimizer.js';
 import { SntAsgd } from '../../src/worker/optimizers/snt-asgd.js';
-import { SparseParameter, slots, type Layout, type Parameter } from '../../src/worker/sparsity/parameter.js';
+import { SparseParameter, slots } from '../../src/worker/sparsity/parameter.js';
 import * as tf from '../../src/worker/tf.js';
-import { parseRunConfig } from '../../src/shared/run-config.js';
 import {
-  activeGradient,
   denseParameter,
   expectNoLeak,
   integers,
@@ -27,8 +21,9 @@ import {
   randomPattern,
   storages,
   useOracle,
-  type Storage,
 } from './support/numerics.js';
+import { dispose, gradientsOf, makers, objective, weightsOf, type OpCase, type Sizes } from './support/op-cases.js';
+import { modelOf, stepOf } from './support/steps.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm', threads: 0 });
@@ -37,114 +32,6 @@ beforeAll(async () => {
 beforeEach(async () => {
   await tf.setBackend('wasm');
 });
-
-interface Sizes {
-  readonly batch: number;
-  readonly steps: number;
-  readonly inputs: number;
-  readonly units: number;
-  readonly words: number;
-}
-
-/** An op with everything that it can be differentiated by, plain tensors being dense parameters. */
-interface OpCase {
-  readonly inputs: readonly Parameter[];
-  readonly outputs: () => tf.Tensor[];
-}
-
-type MakeCase = (sizes: Sizes, storage: Storage, seed: number) => OpCase;
-
-const makeEmbedding: MakeCase = ({ batch, steps, inputs, words }, storage, seed) => {
-  const weight = matrix('embedding', [words, inputs], storage, { seed });
-  const text = integers(seed, batch * steps, words);
-  return { inputs: [weight], outputs: () => [embedding(weight, text)] };
-};
-
-const makeLinear: MakeCase = ({ batch, steps, inputs, units }, storage, seed) => {
-  const x = denseParameter('x', [batch * steps, inputs], seed);
-  const weight = matrix('weight', [units, inputs], storage, { seed: seed + 1 });
-  const bias = denseParameter('bias', [units], seed + 2);
-  return { inputs: [x, weight, bias], outputs: () => [sparseLinear(x.values as tf.Tensor2D, weight, bias)] };
-};
-
-const makeLstm: MakeCase = ({ batch, steps, inputs, units }, storage, seed) => {
-  const x = denseParameter('x', [batch * steps, inputs], seed);
-  const hidden = denseParameter('hidden', [batch, units], seed + 1);
-  const cell = denseParameter('cell', [batch, units], seed + 2);
-  const weights = {
-    inputWeight: matrix('weight_ih', [4 * units, inputs], storage, { seed: seed + 3 }),
-    recurrentWeight: matrix('weight_hh', [4 * units, units], storage, { seed: seed + 4 }),
-    inputBias: denseParameter('bias_ih', [4 * units], seed + 5),
-    recurrentBias: denseParameter('bias_hh', [4 * units], seed + 6),
-  };
-  return {
-    inputs: [x, hidden, cell, ...Object.values(weights)],
-    outputs: () => {
-      const after = lstm(x.values as tf.Tensor2D, weights, hidden.values as tf.Tensor2D, cell.values as tf.Tensor2D);
-      return [after.y, after.hidden, after.cell];
-    },
-  };
-};
-
-const makeDecoder: MakeCase = ({ batch, steps, units, words }, storage, seed) => {
-  const y = denseParameter('y', [batch * steps, units], seed);
-  const weight = matrix('decoder', [words, units], storage, { seed: seed + 1 });
-  const bias = denseParameter('bias', [words], seed + 2);
-  const targets = integers(seed, batch * steps, words);
-  return {
-    inputs: [y, weight, bias],
-    outputs: () => [decodeAndCrossEntropy(y.values as tf.Tensor2D, weight, bias, targets)],
-  };
-};
-
-const makeTied: MakeCase = ({ batch, steps, units, words }, storage, seed) => {
-  const weight = matrix('embedding', [words, units], storage, { seed });
-  const bias = denseParameter('bias', [words], seed + 1);
-  const text = integers(seed, batch * steps, words);
-  const targets = integers(seed + 1, batch * steps, words);
-  return {
-    inputs: [weight, bias],
-    outputs: () => [decodeAndCrossEntropy(embedding(weight, text), weight, bias, targets)],
-  };
-};
-
-const makers = {
-  embedding: makeEmbedding,
-  sparseLinear: makeLinear,
-  lstm: makeLstm,
-  decodeAndCrossEntropy: makeDecoder,
-  'a tied embedding and decoder': makeTied,
-};
-
-/** Weights of the sum that stands for a loss: none near 0, which would hide an error. */
-function weightsOf(output: number, size: number): Float32Array {
-  return numbers(99 + output, size).map((weight) => weight + Math.sign(weight) * 0.5);
-}
-
-/** The weighted sum of the outputs, added up in float64. */
-function objective({ outputs }: OpCase): number {
-  return tf.tidy(() => {
-    let sum = 0;
-    for (const [i, output] of outputs().entries()) {
-      const weights = weightsOf(i, output.size);
-      output.dataSync().forEach((value, j) => (sum += value * weights[j]));
-    }
-    return sum;
-  });
-}
-
-/** Gradients of that sum as stored, by the op's own back-propagation. */
-function gradientsOf({ inputs, outputs }: OpCase): Float32Array[] {
-  return tf.tidy(() => {
-    const forward = () =>
-      tf.addN(outputs().map((output, i) => output.mul(tf.tensor(weightsOf(i, output.size), output.shape)).sum()));
-    const { grads } = tf.engine().gradients(
-      forward as () => tf.Scalar,
-      inputs.map(({ values }) => values),
-    );
-    return grads.map((gradient) => gradient.dataSync<'float32'>().slice());
-  });
-}
 
 /**
  * Gradients by differences of fourth order, for every stored number. With h = 1/32 the error of the formula is below
@@ -182,10 +69,6 @@ function expectRightGradients(opCase: OpCase): void {
   }
 }
 
-function dispose({ inputs }: OpCase): void {
-  for (const parameter of inputs) parameter.dispose();
-}
-
 const odd: Sizes = { batch: 3, steps: 3, inputs: 3, units: 2, words: 5 };
 const corners: Sizes[] = [
   odd,
@@ -210,7 +93,7 @@ for (const [name, make] of Object.entries(makers)) {
 for (const [index, name] of ['outputs of every step', 'last hidden state', 'last cell'].entries()) {
   test(`lstm back-propagates from its ${name} alone`, async () => {
     await useOracle();
-    const whole = makeLstm(odd, 'packed', 5);
+    const whole = makers.lstm(odd, 'packed', 5);
     expectRightGradients({ inputs: whole.inputs, outputs: () => [whole.outputs()[index]] });
     dispose(whole);
   });
@@ -267,7 +150,7 @@ test('the watched dense gradient of a packed matrix is the gradient of the maske
 });
 
 test('a packed matrix keeps no dense gradient unless it is watched', () => {
-  const opCase = makeLinear(odd, 'packed', 1);
+  const opCase = makers.sparseLinear(odd, 'packed', 1);
   gradientsOf(opCase);
   const weight = opCase.inputs.find((parameter) => parameter instanceof SparseParameter)!;
   expect(weight.denseGradient.take()).toBeUndefined();
@@ -307,51 +190,6 @@ for (const [name, make] of Object.entries(makers)) {
       },
     );
     await fc.assert(property, { seed: 1, numRuns: 20 });
-  });
-}
-
-/** A stacked LSTM with random sparse matrices, the same in each layout. */
-function modelOf(layout: Layout, { inputs, units, words }: Sizes, tied: boolean, seed: number): StackedLstm {
-  const { model } = parseRunConfig({
-    model: {
-      embedding: tied ? units : inputs,
-      hidden: units,
-      layers: 2,
-      tied,
-      dropout: { input: 0.3, hidden: 0.3, output: 0.3 },
-    },
-  });
-  const specs = stackedLstmParameters(model, words);
-  const patterns = new Map(
-    specs
-      .filter(({ shape }) => shape.length === 2)
-      .map(({ name, shape: [rows, columns] }, i) => [name, randomPattern(seed + i, rows, columns, 0.4)]),
-  );
-  return new StackedLstm(initialParameters(specs, patterns, layout, seed), model.dropout);
-}
-
-/** Loss, next state, gradients of active weights and every norm of one training window on the present backend. */
-function stepOf(model: StackedLstm, { batch, steps, words }: Sizes, seed: number): unknown {
-  const window = {
-    inputs: integers(seed, batch * steps, words),
-    targets: integers(seed + 1, batch * steps, words),
-    batch,
-  };
-  return tf.tidy(() => {
-    const state = model.initialState(batch).map(({ shape, size }, i) => tf.tensor2d(numbers(seed + i, size), shape));
-    const norms = (['active', 'all', 'sketched'] as const).map((kind) => {
-      watchGradients(model.parameters, kind);
-      const pass = lossAndGradients(model, window, state, (site, p, shape) =>
-        dropoutMask({ seed, step: 1, site }, p, shape),
-      );
-      const norm = gradientNorm(model.parameters, pass.gradients, kind, { seed, step: 1 });
-      const numbersOf = (tensors: readonly tf.Tensor[]) => tensors.map((tensor) => tensor.dataSync().slice());
-      const gradients = model.parameters.map((parameter, i) => activeGradient(parameter, pass.gradients[i]));
-      const result = { norm, loss: pass.loss.dataSync()[0], state: numbersOf(pass.state), gradients };
-      tf.dispose([...pass.state]);
-      return result;
-    });
-    return norms;
   });
 }
 

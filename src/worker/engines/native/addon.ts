@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../../../shared/errors.js';
 
 /** Vector instructions that kernels are compiled for. */
-type Width = 'plain' | 'neon' | 'avx2' | 'avx512';
+export type Width = 'plain' | 'neon' | 'avx2' | 'avx512';
 
 /** A weight matrix as kernels take it: of a dense one only the first three. */
 export interface NativeMatrix {

@@ -36,7 +36,7 @@ export function byColumn(pattern: Pattern): ByColumn {
 }
 
 /** Kernels take row and column indices of one width: 32 bits where either does not fit into 16. */
-export function wideIndices({ rows, columns }: Pattern): boolean {
+function wideIndices({ rows, columns }: Pattern): boolean {
   return Math.max(rows, columns) > 0x10000;
 }
 

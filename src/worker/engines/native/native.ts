@@ -27,10 +27,12 @@ interface Memory {
 type Tensors = Readonly<Record<string, tf.TensorInfo>>;
 type Kernel<Attributes> = (inputs: Tensors, attributes: Attributes, memory: Memory) => tf.TensorInfo | tf.TensorInfo[];
 
-/** Makes the backend and gives it the kernels of `engine`. */
+/** Gives the backend, which is made with the first one, the kernels of `engine`. */
 export function registerNative(engine: NativeEngine): void {
-  tf.registerBackend(nativeBackend, () => new MathBackendCPU());
-  tf.copyRegisteredKernels('cpu', nativeBackend);
+  if (tf.findBackendFactory(nativeBackend) === null) {
+    tf.registerBackend(nativeBackend, () => new MathBackendCPU());
+    tf.copyRegisteredKernels('cpu', nativeBackend);
+  }
   const register = <Attributes>(kernelName: string, kernel: Kernel<Attributes>) => {
     if ((tf.getKernel(kernelName, nativeBackend) as tf.KernelConfig | undefined) !== undefined) {
       tf.unregisterKernel(kernelName, nativeBackend);

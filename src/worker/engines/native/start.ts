@@ -3,7 +3,7 @@ import { version_core } from '@tensorflow/tfjs-core';
 import { installComposedOps } from '../../ops/op.js';
 import * as tf from '../../tf.js';
 import type { Engine } from '../engine.js';
-import { loadAddon } from './addon.js';
+import { loadAddon, type Width } from './addon.js';
 import { nativeBackend, registerNative } from './native.js';
 
 /** Why the native engine cannot be used here; undefined where it can. */
@@ -15,12 +15,13 @@ export function whyNoNative(): string | undefined {
 /**
  * Starts the native engine: kernels in C++ (native/), packed sparse weights, the widest vectors that the processor has.
  * @param limit most threads; 0 for one per core
+ * @param asked other vectors than the widest
  */
-export async function startNative(limit: number): Promise<Engine> {
+export async function startNative(limit: number, asked?: Width): Promise<Engine> {
   const loaded = loadAddon();
   if (loaded.addon === undefined) throw new Error(loaded.reason);
   const { addon } = loaded;
-  const width = addon.widths().at(-1)!;
+  const width = asked ?? addon.widths().at(-1)!;
   const threads = limit === 0 ? availableParallelism() : limit;
   tf.enableProdMode(); // no advice on the console
   registerNative(new addon.Engine(threads, width));
