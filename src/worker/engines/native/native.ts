@@ -29,10 +29,8 @@ type Kernel<Attributes> = (inputs: Tensors, attributes: Attributes, memory: Memo
 
 /** Gives the backend, which is made with the first one, the kernels of `engine`. */
 export function registerNative(engine: NativeEngine): void {
-  if (tf.findBackendFactory(nativeBackend) === null) {
-    tf.registerBackend(nativeBackend, () => new MathBackendCPU());
-    tf.copyRegisteredKernels('cpu', nativeBackend);
-  }
+  const made = tf.registerBackend(nativeBackend, () => new MathBackendCPU());
+  if (made) tf.copyRegisteredKernels('cpu', nativeBackend);
   const register = <Attributes>(kernelName: string, kernel: Kernel<Attributes>) => {
     if ((tf.getKernel(kernelName, nativeBackend) as tf.KernelConfig | undefined) !== undefined) {
       tf.unregisterKernel(kernelName, nativeBackend);
