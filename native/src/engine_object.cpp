@@ -1,5 +1,6 @@
 #include "engine_object.h"
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,10 @@ class Arguments {
  public:
   explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
 
-  int integer() {
+  /** How many there are of something: at least one, and so few that sums of two and blocks of 64 of them stay inside an int. */
+  int count() {
     const Napi::Value value = info_[next_++];
-    if (!value.IsNumber()) fail("must be a number");
+    if (!isCount(value)) fail("must be a whole number from 1 to 2^30");
     return value.As<Napi::Number>().Int32Value();
   }
 
@@ -82,33 +84,59 @@ class Arguments {
     const Napi::Object object = value.As<Napi::Object>();
     Weight weight{};
     Matrix& matrix = weight.matrix;
-    matrix.rows = object.Get("rows").As<Napi::Number>().Int32Value();
-    matrix.columns = object.Get("columns").As<Napi::Number>().Int32Value();
+    matrix.rows = side(object, "rows");
+    matrix.columns = side(object, "columns");
     const Napi::Value rowStart = object.Get("rowStart");
-    matrix.sparse = rowStart.IsTypedArray();
+    matrix.sparse = !rowStart.IsUndefined();
     if (!matrix.sparse) {
       weight.stored = static_cast<size_t>(matrix.rows) * matrix.columns;
       matrix.values = floats(object.Get("values"), weight.stored);
       return weight;
     }
     matrix.rowStart = integers(rowStart, static_cast<size_t>(matrix.rows) + 1);
-    weight.stored = matrix.rowStart[matrix.rows];
-    matrix.values = floats(object.Get("values"), weight.stored);
     matrix.columnStart = integers(object.Get("columnStart"), static_cast<size_t>(matrix.columns) + 1);
+    const int32_t stored = matrix.rowStart[matrix.rows];
+    if (stored < 0 || matrix.columnStart[matrix.columns] != stored) fail("is a matrix of broken indices");
+    weight.stored = stored;
+    matrix.values = floats(object.Get("values"), weight.stored);
     weight.source = integers(object.Get("source"), weight.stored);
-    const Napi::TypedArray column = object.Get("column").As<Napi::TypedArray>();
-    const Napi::TypedArray row = object.Get("row").As<Napi::TypedArray>();
-    if (column.ElementLength() != weight.stored || row.ElementLength() != weight.stored) fail("is a matrix of broken indices");
-    if (column.ElementSize() != row.ElementSize()) fail("is a matrix of indices of different widths");
-    matrix.wide = column.ElementSize() == 4;
-    matrix.column = static_cast<const char*>(column.ArrayBuffer().Data()) + column.ByteOffset();
-    matrix.row = static_cast<const char*>(row.ArrayBuffer().Data()) + row.ByteOffset();
+    const Napi::Value column = object.Get("column");
+    matrix.wide = isTyped(column, napi_uint32_array);
+    matrix.column = indices(column, weight.stored, matrix.wide);
+    matrix.row = indices(object.Get("row"), weight.stored, matrix.wide);
     return weight;
   }
 
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Napi::TypeError::New(info_.Env(), "argument " + std::to_string(next_) + " " + what);
+  }
+
  private:
+  static bool isCount(const Napi::Value& value) {
+    if (!value.IsNumber()) return false;
+    const double number = value.As<Napi::Number>().DoubleValue();
+    return number >= 1 && number <= 1 << 30 && number == std::floor(number);
+  }
+
+  static bool isTyped(const Napi::Value& value, napi_typedarray_type type) {
+    return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+  }
+
+  int side(const Napi::Object& matrix, const char* name) const {
+    const Napi::Value value = matrix.Get(name);
+    if (!isCount(value)) fail(std::string("is a matrix without ") + name);
+    return value.As<Napi::Number>().Int32Value();
+  }
+
+  const void* indices(const Napi::Value& value, size_t size, bool wide) const {
+    if (!isTyped(value, wide ? napi_uint32_array : napi_uint16_array)) fail("is a matrix of indices of different widths");
+    const Napi::TypedArray array = value.As<Napi::TypedArray>();
+    if (array.ElementLength() != size) fail("is a matrix of broken indices");
+    return static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  }
+
   float* floats(const Napi::Value& value, size_t size) {
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) fail("must be a Float32Array");
+    if (!isTyped(value, napi_float32_array)) fail("must be a Float32Array");
     Napi::Float32Array array = value.As<Napi::Float32Array>();
     if (array.ElementLength() < size) {
       fail("has " + std::to_string(array.ElementLength()) + " numbers and needs " + std::to_string(size));
@@ -117,16 +145,12 @@ class Arguments {
   }
 
   const int32_t* integers(const Napi::Value& value, size_t size) {
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) fail("must be an Int32Array");
+    if (!isTyped(value, napi_int32_array)) fail("must be an Int32Array");
     Napi::Int32Array array = value.As<Napi::Int32Array>();
     if (array.ElementLength() < size) {
       fail("has " + std::to_string(array.ElementLength()) + " integers and needs " + std::to_string(size));
     }
     return array.Data();
-  }
-
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Napi::TypeError::New(info_.Env(), "argument " + std::to_string(next_) + " " + what);
   }
 
   const Napi::CallbackInfo& info_;
@@ -157,7 +181,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   explicit EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {
     Arguments arguments(info);
-    const int threads = arguments.integer();
+    const int threads = arguments.count();
     if (threads < 1 || threads > 1024) throw Napi::RangeError::New(info.Env(), "an engine has from 1 to 1024 threads");
     const std::string width = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
     for (const Kernels* kernels : runnableKernels()) {
@@ -175,7 +199,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const auto weight = a.weight();
     const Matrix& m = weight.matrix;
     const float* bias = a.floats(m.rows);
-    const int positions = a.integer();
+    const int positions = a.count();
     const float* x = a.floats(times(positions, m.columns));
     engine_->linearForward(m, bias, x, positions, a.floats(times(positions, m.rows)));
     return info.Env().Undefined();
@@ -186,7 +210,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     Arguments a(info);
     const auto weight = a.weight();
     const Matrix& m = weight.matrix;
-    const int positions = a.integer();
+    const int positions = a.count();
     const float* dy = a.floats(times(positions, m.rows));
     const float* x = a.floats(times(positions, m.columns));
     float* dx = a.floats(times(positions, m.columns));
@@ -206,11 +230,14 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const auto input = a.weight();
     const auto recurrent = a.weight();
     const int size = recurrent.matrix.columns;
+    if (recurrent.matrix.rows / 4 != size || recurrent.matrix.rows % 4 != 0) a.fail("must have four rows for each column");
+    if (input.matrix.rows != recurrent.matrix.rows) a.fail("must have as many rows as the one before");
     const float* inputBias = a.floats(4 * static_cast<size_t>(size));
     const float* recurrentBias = a.floats(4 * static_cast<size_t>(size));
     LstmWindow window{};
-    window.steps = a.integer();
-    window.batch = a.integer();
+    window.steps = a.count();
+    window.batch = a.count();
+    if (times(window.steps, window.batch) > 1 << 30) a.fail("makes more than 2^30 positions");
     window.inputs = input.matrix.columns;
     window.size = size;
     const int positions = window.steps * window.batch;
@@ -235,9 +262,12 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const auto input = a.weight();
     const auto recurrent = a.weight();
     const int size = recurrent.matrix.columns;
+    if (recurrent.matrix.rows / 4 != size || recurrent.matrix.rows % 4 != 0) a.fail("must have four rows for each column");
+    if (input.matrix.rows != recurrent.matrix.rows) a.fail("must have as many rows as the one before");
     LstmWindow window{};
-    window.steps = a.integer();
-    window.batch = a.integer();
+    window.steps = a.count();
+    window.batch = a.count();
+    if (times(window.steps, window.batch) > 1 << 30) a.fail("makes more than 2^30 positions");
     window.inputs = input.matrix.columns;
     window.size = size;
     const int positions = window.steps * window.batch;
@@ -273,7 +303,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const auto weight = a.weight();
     const Matrix& m = weight.matrix;
     const float* bias = a.floats(m.rows);
-    const int positions = a.integer();
+    const int positions = a.count();
     const float* y = a.floats(times(positions, m.columns));
     const int32_t* targets = a.words(positions, m.rows);
     float* probabilities = a.floats(blockedSize(positions, m.rows));
@@ -285,7 +315,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     Arguments a(info);
     const auto weight = a.weight();
     const Matrix& m = weight.matrix;
-    const int positions = a.integer();
+    const int positions = a.count();
     const float* y = a.floats(times(positions, m.columns));
     const int32_t* targets = a.words(positions, m.rows);
     const float* probabilities = a.floats(blockedSize(positions, m.rows));
