@@ -22,7 +22,17 @@ import {
   storages,
   useOracle,
 } from './support/numerics.js';
-import { dispose, gradientsOf, makers, objective, weightsOf, type OpCase, type Sizes } from './support/op-cases.js';
+import {
+  computed,
+  dispose,
+  expectAgreement,
+  gradientsOf,
+  makers,
+  objective,
+  weightsOf,
+  type OpCase,
+  type Sizes,
+} from './support/op-cases.js';
 import { modelOf, stepOf } from './support/steps.js';
 
 beforeAll(async () => {
@@ -175,18 +185,9 @@ for (const [name, make] of Object.entries(makers)) {
       async (sizes, storage, seed) => {
         const on = async (backend: string) => {
           await tf.setBackend(backend);
-          const opCase = make(sizes, storage, seed);
-          const outputs = tf.tidy(() => opCase.outputs().map((output) => output.dataSync<'float32'>().slice()));
-          const gradients = gradientsOf(opCase);
-          dispose(opCase);
-          return [...outputs, ...gradients];
+          return computed(make, sizes, storage, seed);
         };
-        const expected = await on('cpu');
-        for (const [i, ours] of (await on('wasm')).entries()) {
-          // A number that is a small difference of large ones has an error relative to those: hence the floor.
-          const floor = Math.max(...expected[i].map(Math.abs), 0.01);
-          expect(Math.max(...ours.map((value, j) => Math.abs(value - expected[i][j]))) / floor).toBeLessThan(1e-5);
-        }
+        expectAgreement(await on('wasm'), await on('cpu'));
       },
     );
     await fc.assert(property, { seed: 1, numRuns: 20 });

@@ -1,10 +1,11 @@
+import { expect } from 'vitest';
 import { decodeAndCrossEntropy } from '../../../src/worker/ops/decode-and-cross-entropy.js';
 import { embedding } from '../../../src/worker/ops/embedding.js';
 import { lstm } from '../../../src/worker/ops/lstm.js';
 import { sparseLinear } from '../../../src/worker/ops/sparse-linear.js';
 import type { Parameter } from '../../../src/worker/sparsity/parameter.js';
 import * as tf from '../../../src/worker/tf.js';
-import { denseParameter, integers, matrix, numbers, type Storage } from './numerics.js';
+import { denseParameter, integers, matrix, numbers, relativeError, type Storage } from './numerics.js';
 
 export interface Sizes {
   readonly batch: number;
@@ -118,4 +119,30 @@ export function gradientsOf({ inputs, outputs }: OpCase): Float32Array[] {
 
 export function dispose({ inputs }: OpCase): void {
   for (const parameter of inputs) parameter.dispose();
+}
+
+/** Outputs of an op and its gradients, on the present backend. */
+export function computed(make: MakeCase, sizes: Sizes, storage: Storage, seed: number): Float32Array[] {
+  const opCase = make(sizes, storage, seed);
+  const outputs = tf.tidy(() => opCase.outputs().map((output) => output.dataSync<'float32'>().slice()));
+  const gradients = gradientsOf(opCase);
+  dispose(opCase);
+  return [...outputs, ...gradients];
+}
+
+/**
+ * Expects the same numbers but for rounding. One that is a small difference of large ones has an error relative to those:
+ * hence relative to the largest, and no smaller than 0.01.
+ */
+export function expectAgreement(
+  ours: readonly Float32Array[],
+  theirs: readonly Float32Array[],
+  tolerance = 1e-5,
+): void {
+  expect(ours.length).toBe(theirs.length);
+  for (const [i, expected] of theirs.entries()) {
+    const largest = expected.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
+    const scale = Math.min(1, Math.max(largest, 1e-30) / 0.01);
+    expect(relativeError(ours[i], expected) * scale, `tensor ${i}`).toBeLessThan(tolerance);
+  }
 }

@@ -34,8 +34,20 @@ export function modelOf(
   return new StackedLstm(initialParameters(specs, patterns, layout, seed), model.dropout);
 }
 
-/** Loss, next state, gradients of active weights and every norm of one training window on the present backend. */
-export function stepOf(model: StackedLstm, { batch, steps, words }: Sizes, seed: number): unknown {
+export const clipNorms = ['active', 'all', 'sketched'] as const;
+
+interface StepResult {
+  readonly norm: number;
+  readonly loss: number;
+  readonly state: readonly Float32Array[];
+  readonly gradients: readonly Float32Array[];
+}
+
+/**
+ * Loss, next state, gradients of active weights and every norm, in the order of `clipNorms`, of one training window on the
+ * present backend.
+ */
+export function stepOf(model: StackedLstm, { batch, steps, words }: Sizes, seed: number): StepResult[] {
   const window = {
     inputs: integers(seed, batch * steps, words),
     targets: integers(seed + 1, batch * steps, words),
@@ -43,13 +55,14 @@ export function stepOf(model: StackedLstm, { batch, steps, words }: Sizes, seed:
   };
   return tf.tidy(() => {
     const state = model.initialState(batch).map(({ shape, size }, i) => tf.tensor2d(numbers(seed + i, size), shape));
-    const norms = (['active', 'all', 'sketched'] as const).map((kind) => {
+    const norms = clipNorms.map((kind) => {
       watchGradients(model.parameters, kind);
       const pass = lossAndGradients(model, window, state, (site, p, shape) =>
         dropoutMask({ seed, step: 1, site }, p, shape),
       );
       const norm = gradientNorm(model.parameters, pass.gradients, kind, { seed, step: 1 });
-      const numbersOf = (tensors: readonly tf.Tensor[]) => tensors.map((tensor) => tensor.dataSync().slice());
+      const numbersOf = (tensors: readonly tf.Tensor[]) =>
+        tensors.map((tensor) => tensor.dataSync<'float32'>().slice());
       const gradients = model.parameters.map((parameter, i) => activeGradient(parameter, pass.gradients[i]));
       const result = { norm, loss: pass.loss.dataSync()[0], state: numbersOf(pass.state), gradients };
       tf.dispose([...pass.state]);

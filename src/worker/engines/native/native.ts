@@ -220,11 +220,13 @@ function registerOthers(engine: NativeEngine, register: Register): void {
   const general = tf.getKernel(tf.Multiply, 'cpu');
   register<object>(tf.Multiply, (inputs, attributes, memory) => {
     const { a, b } = inputs;
-    const alike = a.dtype === 'float32' && b.dtype === 'float32' && a.shape.join() === b.shape.join();
+    const [x, y] = [floats(memory, a), floats(memory, b)];
+    // tfjs casts whole numbers to float32 by name alone: their memory stays that of an Int32Array.
+    const alike = x instanceof Float32Array && y instanceof Float32Array && a.shape.join() === b.shape.join();
     if (!alike)
       return general.kernelFunc({ inputs: { ...inputs }, attrs: attributes as tf.NamedAttrMap, backend: memory });
     const product = fresh(memory, a.shape);
-    engine.multiply(floats(memory, a), floats(memory, b), product.numbers);
+    engine.multiply(x, y, product.numbers);
     return product.info;
   });
 }
