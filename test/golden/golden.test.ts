@@ -1,21 +1,33 @@
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startEngine } from '../../src/worker/engines/engine.js';
+import { whyNoNative } from '../../src/worker/engines/native/start.js';
 import * as tf from '../../src/worker/tf.js';
 import { readCases } from './case.js';
 import { runCase } from './run-case.js';
 
-beforeAll(async () => {
-  await startEngine({ engine: 'wasm', threads: 0 });
-});
+const missing = { wasm: undefined, native: whyNoNative() };
 
-for (const golden of readCases(join(import.meta.dirname, 'cases'))) {
-  test(`golden case ${golden.name}`, (context) => {
-    const before = tf.memory().numTensors;
-    const verdicts = [...runCase(golden)];
-    const unsupported = verdicts.find(({ status }) => status === 'unsupported');
-    if (unsupported !== undefined) context.skip(unsupported.detail);
-    expect(verdicts.filter(({ status }) => status !== 'pass')).toEqual([]);
-    expect(tf.memory().numTensors).toBe(before);
+for (const engine of ['wasm', 'native'] as const) {
+  describe(engine, () => {
+    const reason = missing[engine];
+    beforeAll(async () => {
+      if (reason === undefined) await startEngine({ engine, threads: 0 });
+    });
+    beforeEach((context) => {
+      if (reason !== undefined) context.skip(`the native engine is not there: ${reason}`);
+    });
+
+    for (const golden of readCases(join(import.meta.dirname, 'cases'))) {
+      test(`golden case ${golden.name} on ${engine}`, (context) => {
+        const before = tf.memory().numTensors;
+        const verdicts = [...runCase(golden)];
+        const unsupported = verdicts.find(({ status }) => status === 'unsupported');
+        if (unsupported !== undefined) context.skip(unsupported.detail);
+        expect(verdicts.filter(({ status }) => status !== 'pass')).toEqual([]);
+        expect(tf.getBackend()).toBe(engine);
+        expect(tf.memory().numTensors).toBe(before);
+      });
+    }
   });
 }
