@@ -1,0 +1,173 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-config.js';
+import type { RunEvent, RunEventOf } from '../../src/shared/run-events.js';
+import { startEngine } from '../../src/worker/engines/engine.js';
+import { openRun, type Run } from '../../src/worker/run.js';
+import * as tf from '../../src/worker/tf.js';
+import { train } from '../../src/worker/trainer.js';
+import { story } from '../support/sparrow.js';
+import { skipWithoutNative } from './support/native.js';
+import { temporaryFolder } from './support/temp-folder.js';
+
+/** 200 steps in 25 epochs, each with a topology update; averages from the 12th on. The rate is too low for chaos. */
+const small: PartialRunConfig = {
+  model: { embedding: 8, hidden: 12, layers: 2, dropout: { input: 0.1, hidden: 0.2, output: 0.1 } },
+  method: { kind: 'selfish', density: 0.4, removingRate: 0.5 },
+  optimizer: { kind: 'snt-asgd', learningRate: 2, averagingFrom: 12, nonmonotone: 100 },
+  corpus: { name: 'built-in', vocabulary: 100, tokens: 1000 },
+  training: { epochs: 25, batch: 8, bptt: 16, evaluationBatch: 6, reportEvery: 1 },
+};
+
+interface Result {
+  readonly end: 'finished' | 'stopped';
+  readonly events: readonly RunEvent[];
+  readonly run: Run;
+  readonly folder: string;
+  /** The masks of the whole run: bytes. */
+  readonly masks: string;
+}
+
+type Device = NonNullable<PartialRunConfig['device']>;
+
+/** Trains on an engine, or goes on from what a run in the same folder left; stops after `stopAfter` steps. */
+async function trainedOn(
+  device: Device,
+  { config = small, before, stopAfter }: { config?: PartialRunConfig; before?: Result; stopAfter?: number } = {},
+): Promise<Result> {
+  const folder = before?.folder ?? temporaryFolder();
+  const folders = { run: folder, corpora: folder };
+  const run = await openRun(parseRunConfig({ ...config, device }), folders, before !== undefined);
+  const events = (before?.events ?? []).slice(0, run.sequence);
+  const end = await train(run, {
+    emit: (sequence, event) => {
+      events.length = sequence;
+      events.push(event);
+    },
+    settled: () => Promise.resolve(),
+    stopRequested: () => run.progress.step === stopAfter,
+    pauseRequested: () => false,
+    released: () => Promise.resolve(),
+  });
+  for (const parameter of run.model.parameters) parameter.dispose();
+  tf.dispose([...run.state]);
+  const masks = readFileSync(join(folder, 'masks.bin')).toString('hex');
+  return { end, events, run, folder, masks };
+}
+
+function of<Type extends RunEvent['type']>({ events }: Result, type: Type): RunEventOf<Type>[] {
+  return events.filter((event): event is RunEventOf<Type> => event.type === type);
+}
+
+/** The largest difference of numbers that two runs have told, relative to what the second told. */
+function apart(ours: readonly number[], theirs: readonly number[]): number {
+  expect(ours).toHaveLength(theirs.length);
+  return Math.max(...ours.map((number, i) => Math.abs(number - theirs[i]) / Math.abs(theirs[i])));
+}
+
+/** What whole runs tell, each trained once for all tests. */
+const wholeRuns = new Map<string, Promise<Result>>();
+
+function wholeRun(engine: 'native' | 'wasm'): Promise<Result> {
+  const run = wholeRuns.get(engine) ?? trainedOn({ engine, threads: 1 });
+  wholeRuns.set(engine, run);
+  return run;
+}
+
+describe('the native engine', () => {
+  skipWithoutNative();
+
+  for (const layout of ['packed', 'masked'] as const) {
+    test(`trains as wasm does, step for step, through updates of the topology and averaging (${layout})`, async () => {
+      const native =
+        layout === 'packed' ? await wholeRun('native') : await trainedOn({ engine: 'native', threads: 1, layout });
+      const wasm = await wholeRun('wasm');
+      expect(of(native, 'started')[0]).toMatchObject({ engine: { name: 'native' }, layout });
+      expect(of(wasm, 'started')[0]).toMatchObject({ engine: { name: 'wasm' }, layout: 'masked' });
+      expect(of(native, 'step')).toHaveLength(200);
+      for (const field of ['loss', 'gradientNorm'] as const) {
+        const told = (result: Result) => of(result, 'step').map((event) => event[field]);
+        expect(apart(told(native), told(wasm)), field).toBeLessThan(1e-4);
+      }
+      const losses = (result: Result) => of(result, 'evaluation').map(({ loss }) => loss);
+      expect(apart(losses(native), losses(wasm))).toBeLessThan(1e-4);
+      const averaged = (result: Result) => of(result, 'evaluation').map((event) => event.averaged);
+      expect(averaged(native)).toEqual(averaged(wasm));
+      expect(new Set(averaged(native)).size).toBe(2);
+      expect(of(native, 'sparsity').length).toBeGreaterThan(20);
+      expect(native.masks).toBe(wasm.masks);
+    });
+  }
+
+  for (const [first, second, stopAfter] of [
+    ['native', 'wasm', 53],
+    ['wasm', 'native', 150], // averaging
+  ] as const) {
+    test(`a run that was begun on ${first} goes on on ${second} and ends as it would have`, async () => {
+      const whole = await wholeRun(first);
+      const begun = await trainedOn({ engine: first, threads: 1 }, { stopAfter });
+      expect(begun.end).toBe('stopped');
+      const resumed = await trainedOn({ engine: second, threads: 1 }, { before: begun });
+      expect(resumed.end).toBe('finished');
+      expect(of(resumed, 'started').map(({ engine }) => engine.name)).toEqual([first, second]);
+      const losses = (result: Result) => of(result, 'step').map(({ loss }) => loss);
+      expect(apart(losses(resumed), losses(whole))).toBeLessThan(1e-4);
+      const perplexities = (result: Result) => of(result, 'finished').map(({ testPerplexity }) => testPerplexity);
+      expect(apart(perplexities(resumed), perplexities(whole))).toBeLessThan(1e-4);
+      expect(resumed.masks).toBe(whole.masks);
+    });
+  }
+
+  test('tells the same run, with the same masks and weights to the last bit, on any number of threads', async () => {
+    const config = {
+      ...small,
+      training: { ...small.training, epochs: 6 },
+      optimizer: { ...small.optimizer, averagingFrom: 3 },
+    };
+    for (const layout of ['packed', 'masked'] as const) {
+      const results = [];
+      for (const threads of [1, 2]) {
+        const result = await trainedOn({ engine: 'native', threads, layout }, { config });
+        expect(of(result, 'started')[0].engine.threads).toBe(threads);
+        const best = [...result.run.checkpoints.readBest()].map(([name, { data }]) => [name, data]);
+        results.push({ best, masks: result.masks, events: story(result.events) });
+      }
+      expect(results[1]).toEqual(results[0]);
+    }
+  });
+
+  test('a run that diverges says so', async () => {
+    const config = { ...small, optimizer: { learningRate: 1000, clip: 1e9, weightDecay: 1 } };
+    await expect(trainedOn({ engine: 'native', threads: 2 }, { config })).rejects.toThrow(
+      /^training diverged at step \d+/,
+    );
+  });
+
+  test('is what "auto" means', async () => {
+    const engine = await startEngine({ engine: 'auto', threads: 1 });
+    expect(engine).toMatchObject({ name: 'native', threads: 1, preferredLayout: 'packed' });
+  });
+});
+
+describe('where the native engine is not there', () => {
+  beforeEach(() => {
+    vi.stubEnv('SPARROW_NATIVE', 'off');
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+  const config = { ...small, training: { ...small.training, epochs: 1 } };
+
+  test('whoever asks for it is told why, and what to do', async () => {
+    const message = 'device.engine: the native engine is not there: SPARROW_NATIVE is off. Use "wasm", or "auto"';
+    await expect(startEngine({ engine: 'native', threads: 0 })).rejects.toThrow(message);
+    await expect(trainedOn({ engine: 'native' }, { config })).rejects.toThrow(message);
+  });
+
+  test('"auto" is wasm, and the run says so', async () => {
+    const result = await trainedOn({ engine: 'auto' }, { config });
+    expect(result.end).toBe('finished');
+    expect(of(result, 'started')[0]).toMatchObject({ engine: { name: 'wasm', threads: 1 }, layout: 'masked' });
+  });
+});
