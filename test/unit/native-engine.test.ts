@@ -158,6 +158,30 @@ for (const index of [0, 1, 2]) {
   });
 }
 
+for (const width of widths) {
+  test(`gates that are saturated and logits of hundreds are computed as by plain loops (${width})`, async () => {
+    const sizes = { batch: 9, steps: 8, inputs: 7, units: 5, words: 33 };
+    for (const make of [makers.lstm, makers.decodeAndCrossEntropy]) {
+      for (const factor of [3, 30, 300]) {
+        const large: MakeCase = (...args) => {
+          const opCase = make(...args);
+          const [x] = opCase.inputs;
+          x.load(
+            'values',
+            x.read('values').map((value) => value * factor),
+          );
+          return opCase;
+        };
+        await tf.setBackend('cpu');
+        const expected = computed(large, sizes, 'packed', 1);
+        await useNative(2, width);
+        // Sums of hundreds are rounded at their fifth digit after the point, and so is what is an exponent.
+        expectAgreement(computed(large, sizes, 'packed', 1), expected, Math.max(1e-5, 1e-6 * factor));
+      }
+    }
+  });
+}
+
 test('a matrix without any active weight gives the bias, and no gradient', async () => {
   await useNative(2);
   const pattern = Pattern.fromPositions(5, 7, new Int32Array(0));

@@ -170,9 +170,9 @@ test('the same seed gives the same curve, another seed another one', async () =>
   expect(story(other.events)).not.toEqual(story(first.events));
 });
 
-test('packed and masked layouts give the same run to the last bit', async () => {
-  const masked = await trained({ ...tiny, device: { layout: 'masked' } });
-  const packed = await trained({ ...tiny, device: { layout: 'packed' } });
+test('packed and masked layouts give the same run to the last bit where both have the same products', async () => {
+  const masked = await trained({ ...tiny, device: { engine: 'wasm', layout: 'masked' } });
+  const packed = await trained({ ...tiny, device: { engine: 'wasm', layout: 'packed' } });
   expect(story(packed.events)).toEqual(story(masked.events));
   expect(outcome(packed)).toEqual(outcome(masked));
 });

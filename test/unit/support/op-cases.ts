@@ -31,14 +31,14 @@ const makeEmbedding: MakeCase = ({ batch, steps, inputs, words, density = 0.4 },
   return { inputs: [weight], outputs: () => [embedding(weight, text)] };
 };
 
-export const makeLinear: MakeCase = ({ batch, steps, inputs, units, density = 0.4 }, storage, seed) => {
+const makeLinear: MakeCase = ({ batch, steps, inputs, units, density = 0.4 }, storage, seed) => {
   const x = denseParameter('x', [batch * steps, inputs], seed);
   const weight = matrix('weight', [units, inputs], storage, { seed: seed + 1, density });
   const bias = denseParameter('bias', [units], seed + 2);
   return { inputs: [x, weight, bias], outputs: () => [sparseLinear(x.values as tf.Tensor2D, weight, bias)] };
 };
 
-export const makeLstm: MakeCase = ({ batch, steps, inputs, units, density = 0.4 }, storage, seed) => {
+const makeLstm: MakeCase = ({ batch, steps, inputs, units, density = 0.4 }, storage, seed) => {
   const x = denseParameter('x', [batch * steps, inputs], seed);
   const hidden = denseParameter('hidden', [batch, units], seed + 1);
   const cell = denseParameter('cell', [batch, units], seed + 2);
