@@ -38,7 +38,10 @@ export function benchCommand(): Command {
       });
       const { engine, threads, layout, msPerStep, tokensPerSecond, peakMemoryMb, activeWeights, clipNorm } = result;
       const text = list([
-        ['engine', `${engine}, ${threads} threads, ${layout}, norm of the gradient: ${clipNorm}`],
+        [
+          'engine',
+          `${engine}, ${threads} thread${threads === 1 ? '' : 's'}, ${layout}, norm of the gradient: ${clipNorm}`,
+        ],
         ['step', `${msPerStep.toFixed(1)} ms, ${integer(tokensPerSecond)} words/s`],
         ['memory', `${integer(peakMemoryMb)} MiB at most`],
         ['weights', `${integer(activeWeights)} active`],
@@ -51,7 +54,7 @@ export function benchCommand(): Command {
 function configOf(options: StepOptions) {
   const value = (name: string) => String(options[name === 'clip-norm' ? 'clipNorm' : name]);
   const settings = Object.entries(fields).map(([name, { field }]) => `${field}=${value(name)}`);
-  const dense = value('density') === '1';
+  const dense = Number(value('density')) === 1;
   return parseRunConfig(
     applySettings({}, [
       ...settings,

@@ -10,6 +10,8 @@ import { bytes, list } from './text.js';
 interface Finding {
   readonly name: string;
   readonly ok: boolean;
+  /** Whether a run cannot do without it. */
+  readonly needed: boolean;
   readonly detail: string;
 }
 
@@ -20,14 +22,19 @@ export function doctorCommand(): Command {
     .option('--json', 'as JSON')
     .action(async ({ json }: { json?: true }) => {
       const findings = [node(), processor(), folder(), ...(await engines()), await corpora()];
-      const lines = list(findings.map(({ name, ok, detail }) => [`${ok ? 'ok  ' : 'FAIL'} ${name}`, detail]));
+      const lines = list(findings.map((finding) => [`${verdict(finding)} ${finding.name}`, finding.detail]));
       process.stdout.write(json ? `${JSON.stringify(findings)}\n` : lines);
-      if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
+      if (findings.some(({ ok, needed }) => !ok && needed)) process.exitCode = 1;
     });
 }
 
+function verdict({ ok, needed }: Finding): string {
+  if (ok) return 'ok  ';
+  return needed ? 'FAIL' : 'none';
+}
+
 function node(): Finding {
-  return { name: 'node', ok: true, detail: `${process.version} on ${process.platform}-${process.arch}` };
+  return { name: 'node', ok: true, needed: true, detail: `${process.version} on ${process.platform}-${process.arch}` };
 }
 
 function processor(): Finding {
@@ -35,6 +42,7 @@ function processor(): Finding {
   return {
     name: 'processor',
     ok: true,
+    needed: true,
     detail: `${model}, ${availableParallelism()} threads, ${bytes(totalmem())} memory`,
   };
 }
@@ -44,28 +52,30 @@ function folder(): Finding {
   try {
     prepareDataFolder();
     const { bavail, bsize } = statfsSync(path);
-    return { name: 'data folder', ok: true, detail: `${path}, ${bytes(bavail * bsize)} free` };
+    return { name: 'data folder', ok: true, needed: true, detail: `${path}, ${bytes(bavail * bsize)} free` };
   } catch (error) {
-    return { name: 'data folder', ok: false, detail: messageOf(error) };
+    return { name: 'data folder', ok: false, needed: true, detail: messageOf(error) };
   }
 }
 
 async function engines(): Promise<Finding[]> {
   try {
     const reports = await probeEngines();
-    return reports.map(({ name, works, detail }) => ({ name: `engine ${name}`, ok: works, detail }));
+    // One will do.
+    const none = reports.every(({ works }) => !works);
+    return reports.map(({ name, works, detail }) => ({ name: `engine ${name}`, ok: works, needed: none, detail }));
   } catch (error) {
-    return [{ name: 'engines', ok: false, detail: messageOf(error) }];
+    return [{ name: 'engines', ok: false, needed: true, detail: messageOf(error) }];
   }
 }
 
 async function corpora(): Promise<Finding> {
   const name = 'corpora';
-  if (!existsSync(corporaFolder())) return { name, ok: true, detail: 'built-in' };
+  if (!existsSync(corporaFolder())) return { name, ok: true, needed: true, detail: 'built-in' };
   try {
     const { corpora: found } = await runCorpusJob({ type: 'list', folder: corporaFolder() });
-    return { name, ok: true, detail: ['built-in', ...found.map((corpus) => corpus.name)].join(', ') };
+    return { name, ok: true, needed: true, detail: ['built-in', ...found.map((corpus) => corpus.name)].join(', ') };
   } catch (error) {
-    return { name, ok: false, detail: messageOf(error) };
+    return { name, ok: false, needed: true, detail: messageOf(error) };
   }
 }
