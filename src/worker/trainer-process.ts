@@ -129,8 +129,8 @@ async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, 
   process.exit(0);
 }
 
-// Ctrl+C and Ctrl+Z in a terminal reach every process of the group; it is the parent that says what becomes of the run.
-for (const signal of ['SIGINT', 'SIGTSTP'] as const) process.on(signal, () => undefined);
+// Ctrl+C, Ctrl+Z and the closing of a terminal reach every process of the group; it is the parent that says what becomes of the run.
+for (const signal of ['SIGINT', 'SIGTSTP', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('SIGTERM', () => {
   connection.stop();
 });

@@ -181,12 +181,17 @@ describe('on a terminal', () => {
     expect(bars.length).toBeGreaterThan(1);
   });
 
-  test('that is closed, the run is checkpointed', async () => {
-    const terminal = new OnTerminal(`stty cols 80 rows 24; ${train('closed', ...long)}`);
+  // A shell that waits for the command gets the signal first; its end sends it to the whole group, trainer included.
+  test.each([
+    ['command', ''],
+    ['shell', '; true'],
+  ])('that is closed, the run of a %s is checkpointed', async (leader, after) => {
+    const name = `closed-${leader}`;
+    const terminal = new OnTerminal(`stty cols 80 rows 24; ${train(name, ...long)}${after}`);
     await terminal.until(/words\/s/);
     terminal.close();
     await terminal.ended;
-    const lastEvent = () => eventsOf(home.run('closed-1')).at(-1)?.type;
+    const lastEvent = () => eventsOf(home.run(`${name}-1`)).at(-1)?.type;
     for (const deadline = Date.now() + 20_000; lastEvent() !== 'stopped' && Date.now() < deadline;) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
