@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include "philox.h"
 
 namespace sparrow {
 
@@ -11,6 +10,10 @@ namespace {
 /** Numbers of one share of a reduction: fixed, so that the order of a sum does not depend on the threads. */
 constexpr int shareOfSum = 1 << 16;
 
+/** Words whose exponentials are summed together, and rows of a whole gradient that are there at a time: fixed, likewise. */
+constexpr int shareOfWords = 128;
+constexpr int rowsAtATime = 16;
+
 /** Multiplications and additions below which waking the other threads costs more than they save. */
 constexpr double smallWork = 1e6;
 
@@ -18,7 +21,13 @@ size_t storedIn(const Matrix& weight) {
   return weight.sparse ? weight.rowStart[weight.rows] : static_cast<size_t>(weight.rows) * weight.columns;
 }
 
-/** Where a slab has a lane of a unit: see toSlab of the kernels. */
+/** Where chunks of up to 64 lanes have a lane of a unit, [units][lanes of the chunk]. */
+size_t flatIndex(int units, int stride, int unit, int lane) {
+  const int chunk = lane / lanes * lanes;
+  return static_cast<size_t>(chunk) * units + static_cast<size_t>(unit) * std::min(stride - chunk, lanes) + (lane - chunk);
+}
+
+/** Where a slab has it: see toSlab of the kernels. */
 size_t slabIndex(int units, int stride, int unit, int lane) {
   const int chunk = lane / lanes * lanes;
   const int width = std::min(stride - chunk, lanes);
@@ -34,7 +43,10 @@ bool isSmall(double work) { return work < smallWork; }
 bool isSmall(const Matrix& weight, int positions) { return isSmall(static_cast<double>(storedIn(weight)) * positions); }
 
 /** Pieces of scratch memory, by what they hold. */
-enum Piece_ { inputBlocks, outputBlocks, columnOrder, secondColumnOrder, hiddenBlocks, hiddenBefore, stepHidden, stepDz, stepDc, logSums, biases, sums, pieceCount };
+enum Piece_ {
+  inputBlocks, outputBlocks, columnOrder, secondColumnOrder, hiddenBlocks, hiddenBefore, stepHidden, stepOut, stepDz, stepDc,
+  inPanels, wholeRows, ofLanes, ofTargets, wordSums, biases, sums, pieceCount
+};
 
 }  // namespace
 
@@ -128,13 +140,84 @@ void Engine::gramNorms(const float* y, int yUnits, const std::vector<Factor>& fa
   }
 }
 
-void Engine::backward(const Matrix& weight, const float* dyBlocked, const float* xBlocked, const float* x, int positions, float* dWeight,
-                      double* norm) {
-  pool_.run(isSmall(weight, positions), [&](int thread) {
-    if (weight.sparse) kernels_.gradient(weight, dyBlocked, xBlocked, blocksOf(positions), dWeight, balanced(weight, false, thread));
-    else kernels_.denseGradient(dyBlocked, weight.rows, x, positions, weight.columns, dWeight, part(weight.rows, thread));
+void Engine::packPanels(const float* x, int positions, int columns, float* panels) {
+  const int count = blocksOf(columns);
+  pool_.run(isSmall(static_cast<double>(positions) * columns), [&](int thread) {
+    const Range mine = part(positions, thread);
+    for (int panel = 0; panel < count; panel++) {
+      const int width = std::min(columns - panel * lanes, lanes);
+      for (int position = mine.begin; position < mine.end; position++) {
+        float* to = panels + (static_cast<size_t>(panel) * positions + position) * lanes;
+        std::memcpy(to, x + static_cast<size_t>(position) * columns + panel * lanes, sizeof(float) * width);
+        std::fill(to + width, to + lanes, 0.f);
+      }
+    }
   });
-  if (norm != nullptr) gramNorms(dyBlocked, weight.rows, {{xBlocked, weight.columns, norm}}, blocksOf(positions));
+}
+
+/** Whether to compute the gradient of all weights of a sparse matrix and to keep what is active, by the count of operations. */
+bool Engine::wholeIsCheaper(const Matrix& weight, int positions, bool norm, int sharing) const {
+  const double sampled = static_cast<double>(kernels_.sampledCost) * storedIn(weight);
+  const double gram = norm ? 0.5 * positions * (static_cast<double>(weight.rows) / sharing + weight.columns) : 0;
+  return static_cast<double>(weight.rows) * weight.columns < sampled + gram;
+}
+
+void Engine::wholeGradient(const Matrix& weight, const float* dy, const float* panels, int positions, float* dWeight, double* norm) {
+  const int shares = (weight.rows + rowsAtATime - 1) / rowsAtATime;
+  const size_t ofThread = static_cast<size_t>(rowsAtATime) * weight.columns;
+  float* rows = scratch(wholeRows, ofThread * pool_.size());
+  double* parts = reinterpret_cast<double*>(scratch(sums, 2 * static_cast<size_t>(shares)));
+  pool_.run(isSmall(static_cast<double>(weight.rows) * weight.columns * positions), [&](int thread) {
+    float* whole = rows + ofThread * thread;
+    const Range mine = part(shares, thread);
+    for (int share = mine.begin; share < mine.end; share++) {
+      const Range range = {share * rowsAtATime, std::min(weight.rows, (share + 1) * rowsAtATime)};
+      kernels_.denseGradient(dy, weight.rows, panels, positions, weight.columns, whole, range);
+      if (norm != nullptr) parts[share] = kernels_.sumOfSquares(whole, 0, (range.end - range.begin) * weight.columns);
+      const auto collect = [&](const auto* column) {
+        for (int row = range.begin; row < range.end; row++) {
+          const float* from = whole + static_cast<size_t>(row - range.begin) * weight.columns;
+          for (int k = weight.rowStart[row]; k < weight.rowStart[row + 1]; k++) dWeight[k] = from[column[k]];
+        }
+      };
+      if (weight.wide) collect(static_cast<const uint32_t*>(weight.column));
+      else collect(static_cast<const uint16_t*>(weight.column));
+    }
+  });
+  if (norm == nullptr) return;
+  *norm = 0;
+  for (int share = 0; share < shares; share++) *norm += parts[share];
+}
+
+void Engine::gradients(const float* dy, int positions, const std::vector<Gradient>& wanted) {
+  std::vector<Factor> factors;
+  int sharing = 0;
+  for (const Gradient& g : wanted) sharing += g.norm != nullptr ? 1 : 0;
+  for (const Gradient& g : wanted) {
+    const Matrix& weight = g.weight;
+    if (weight.sparse && !wholeIsCheaper(weight, positions, g.norm != nullptr, std::max(sharing, 1))) {
+      float* blocked = scratch(g.blocks, blockedSize(positions, weight.columns));
+      packAll(g.x, positions, weight.columns, blocked);
+      pool_.run(isSmall(weight, positions), [&](int thread) {
+        kernels_.gradient(weight, dy, blocked, blocksOf(positions), g.dWeight, balanced(weight, false, thread));
+      });
+      if (g.norm != nullptr) factors.push_back({blocked, weight.columns, g.norm});
+      continue;
+    }
+    float* panels = scratch(inPanels, static_cast<size_t>(blocksOf(weight.columns)) * positions * lanes);
+    packPanels(g.x, positions, weight.columns, panels);
+    if (weight.sparse) {
+      wholeGradient(weight, dy, panels, positions, g.dWeight, g.norm);
+      continue;
+    }
+    pool_.run(isSmall(weight, positions), [&](int thread) {
+      const Range mine = part(weight.rows, thread);
+      kernels_.denseGradient(dy, weight.rows, panels, positions, weight.columns,
+                             g.dWeight + static_cast<size_t>(mine.begin) * weight.columns, mine);
+    });
+  }
+  // Matrices that are used together have the gradient of their output in common, which is the larger part of the work.
+  if (!factors.empty()) gramNorms(dy, wanted.front().weight.rows, factors, blocksOf(positions));
 }
 
 // ---------------------------------------------------------------- linear
@@ -160,8 +243,7 @@ void Engine::linearBackward(const Matrix& weight, const int32_t* source, const f
     kernels_.rowSums(out, weight.rows, blocks, dBias, part(weight.rows, thread));
   });
   unpackAll(in, positions, weight.columns, dx);
-  packAll(x, positions, weight.columns, in);
-  backward(weight, out, in, x, positions, dWeight, norm);
+  gradients(out, positions, {{weight, x, inputBlocks, dWeight, norm}});
 }
 
 // ---------------------------------------------------------------- LSTM
@@ -175,20 +257,30 @@ void Engine::lstmForward(const Matrix& input, const Matrix& recurrent, const flo
   packAll(w.x, positions, w.inputs, in);
   float* bias = scratch(biases, 4 * static_cast<size_t>(w.size));
   for (int row = 0; row < 4 * w.size; row++) bias[row] = inputBias[row] + recurrentBias[row];
+  float* projected = scratch(outputBlocks, blockedSize(positions, 4 * w.size));
   float* hidden = scratch(stepHidden, 2 * slab);
-  for (int unit = 0; unit < w.size; unit++) {
-    for (int lane = 0; lane < stride; lane++) {
+  for (int lane = 0; lane < stride; lane++) {
+    for (int unit = 0; unit < w.size; unit++) {
       const size_t from = static_cast<size_t>(lane) * w.size + unit;
       hidden[slabIndex(w.size, stride, unit, lane)] = lane < w.batch ? w.hidden[from] : 0;
-      w.cells[static_cast<size_t>(unit) * stride + lane] = lane < w.batch ? w.cell[from] : 0;
+      w.cells[flatIndex(w.size, stride, unit, lane)] = lane < w.batch ? w.cell[from] : 0;
     }
   }
-  const LstmSequence sequence = {w.steps, w.batch, w.size, stride,  &recurrent, w.gates, hidden, w.cells,
-                                 w.y,     nullptr, nullptr, nullptr, nullptr,    nullptr};
+  LstmSequence sequence{};
+  sequence.steps = w.steps;
+  sequence.batch = w.batch;
+  sequence.size = w.size;
+  sequence.stride = stride;
+  sequence.recurrent = &recurrent;
+  sequence.projected = projected;
+  sequence.gates = w.gates;
+  sequence.hidden = hidden;
+  sequence.cells = w.cells;
+  sequence.out = scratch(stepOut, slab);
+  sequence.y = w.y;
   // What counts is a step between two barriers.
-  const bool alone = isSmall(10.0 * storedIn(recurrent) * stride);
-  pool_.run(alone, [&](int thread) {
-    kernels_.forward(input, bias, in, blocksOf(positions), w.gates, balanced(input, false, thread));
+  pool_.run(isSmall(10.0 * storedIn(recurrent) * stride), [&](int thread) {
+    kernels_.forward(input, bias, in, blocksOf(positions), projected, balanced(input, false, thread));
     pool_.barrier();
     for (int step = 0; step < w.steps; step++) {
       kernels_.lstmForward(sequence, step, part(w.size, thread));
@@ -198,7 +290,7 @@ void Engine::lstmForward(const Matrix& input, const Matrix& recurrent, const flo
   std::memcpy(hiddenAfter, w.y + static_cast<size_t>(positions - w.batch) * w.size, sizeof(float) * w.batch * w.size);
   const float* last = w.cells + slab * w.steps;
   for (int lane = 0; lane < w.batch; lane++) {
-    for (int unit = 0; unit < w.size; unit++) cellAfter[static_cast<size_t>(lane) * w.size + unit] = last[static_cast<size_t>(unit) * stride + lane];
+    for (int unit = 0; unit < w.size; unit++) cellAfter[static_cast<size_t>(lane) * w.size + unit] = last[flatIndex(w.size, stride, unit, lane)];
   }
 }
 
@@ -213,16 +305,27 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
   float* dGates = scratch(outputBlocks, blockedSize(positions, 4 * w.size));
   // Lanes beyond the last position.
   std::memset(dGates + static_cast<size_t>(blocks - 1) * 4 * w.size * lanes, 0, sizeof(float) * 4 * w.size * lanes);
-  float* dz = scratch(stepDz, 8 * slab);
   float* dc = scratch(stepDc, slab);
-  for (int unit = 0; unit < w.size; unit++) {
-    for (int lane = 0; lane < stride; lane++) {
-      dc[static_cast<size_t>(unit) * stride + lane] = lane < w.batch ? g.dCellAfter[static_cast<size_t>(lane) * w.size + unit] : 0;
+  for (int lane = 0; lane < stride; lane++) {
+    for (int unit = 0; unit < w.size; unit++) {
+      dc[flatIndex(w.size, stride, unit, lane)] = lane < w.batch ? g.dCellAfter[static_cast<size_t>(lane) * w.size + unit] : 0;
     }
   }
   float* in = scratch(inputBlocks, blockedSize(positions, w.inputs));
-  const LstmSequence sequence = {w.steps, w.batch, w.size, stride,         &recurrentBoth, w.gates, nullptr, w.cells,
-                                 nullptr, g.dy,    g.dHiddenAfter, dc,     dz,             dGates};
+  LstmSequence sequence{};
+  sequence.steps = w.steps;
+  sequence.batch = w.batch;
+  sequence.size = w.size;
+  sequence.stride = stride;
+  sequence.recurrent = &recurrentBoth;
+  sequence.gates = w.gates;
+  sequence.cells = w.cells;
+  sequence.out = scratch(stepOut, slab);
+  sequence.dy = g.dy;
+  sequence.dHidden = g.dHiddenAfter;
+  sequence.dc = dc;
+  sequence.dz = scratch(stepDz, 8 * slab);
+  sequence.dGates = dGates;
   pool_.run(isSmall(10.0 * storedIn(recurrent) * stride), [&](int thread) {
     for (int step = w.steps - 1; step >= 0; step--) {
       kernels_.lstmBackward(sequence, step, part(w.size, thread));
@@ -233,25 +336,15 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
     kernels_.transposed(inputBoth, dGates, blocks, in, balanced(input, true, thread));
   });
   for (int lane = 0; lane < w.batch; lane++) {
-    for (int unit = 0; unit < w.size; unit++) g.dCell[static_cast<size_t>(lane) * w.size + unit] = dc[static_cast<size_t>(unit) * stride + lane];
+    for (int unit = 0; unit < w.size; unit++) g.dCell[static_cast<size_t>(lane) * w.size + unit] = dc[flatIndex(w.size, stride, unit, lane)];
   }
   unpackAll(in, positions, w.inputs, g.dx);
-  packAll(w.x, positions, w.inputs, in);
-  backward(input, dGates, in, w.x, positions, g.dInput, nullptr);
 
   const size_t ofBatch = static_cast<size_t>(w.batch) * w.size;
   float* before = scratch(hiddenBefore, static_cast<size_t>(positions) * w.size);
   std::memcpy(before, w.hidden, sizeof(float) * ofBatch);
   std::memcpy(before + ofBatch, w.y, sizeof(float) * (static_cast<size_t>(positions) * w.size - ofBatch));
-  float* beforeBlocks = scratch(hiddenBlocks, blockedSize(positions, w.size));
-  packAll(before, positions, w.size, beforeBlocks);
-  backward(recurrent, dGates, beforeBlocks, before, positions, g.dRecurrent, nullptr);
-
-  // Both matrices have the gradient of the gates in common, which is the larger part of the work.
-  std::vector<Factor> factors;
-  if (g.inputNorm != nullptr) factors.push_back({in, w.inputs, g.inputNorm});
-  if (g.recurrentNorm != nullptr) factors.push_back({beforeBlocks, w.size, g.recurrentNorm});
-  if (!factors.empty()) gramNorms(dGates, 4 * w.size, factors, blocks);
+  gradients(dGates, positions, {{input, w.x, inputBlocks, g.dInput, g.inputNorm}, {recurrent, before, hiddenBlocks, g.dRecurrent, g.recurrentNorm}});
 }
 
 // ---------------------------------------------------------------- decoder and cross-entropy
@@ -259,48 +352,72 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
 float Engine::decode(const Matrix& weight, const float* bias, const float* y, const int32_t* targets, int positions,
                      float* probabilities) {
   const int blocks = blocksOf(positions);
+  const size_t positionsFilled = static_cast<size_t>(blocks) * lanes;
+  const int shares = (weight.rows + shareOfWords - 1) / shareOfWords;
+  const auto blockOf = [&](float* all, int units, int block) { return all + static_cast<size_t>(block) * units * lanes; };
   float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
   packAll(y, positions, weight.columns, in);
-  float* logSum = scratch(logSums, static_cast<size_t>(blocks) * lanes);
-  float* ofTarget = scratch(sums, static_cast<size_t>(positions));
+  float* largest = scratch(ofLanes, positionsFilled * pool_.size());
+  float* ofTarget = scratch(ofTargets, static_cast<size_t>(positions));
+  float* partial = scratch(wordSums, positionsFilled * shares);
+  float* inverse = probabilities + blockedSize(positions, weight.rows);
   pool_.run(isSmall(weight, positions), [&](int thread) {
-    kernels_.forward(weight, bias, in, blocks, probabilities, balanced(weight, false, thread));
+    const Range rows = balanced(weight, false, thread);
+    float* mine = largest + positionsFilled * thread;
+    for (int block = 0; block < blocks; block++) {
+      float* logits = blockOf(probabilities, weight.rows, block);
+      kernels_.forward(weight, bias, blockOf(in, weight.columns, block), 1, logits, rows);
+      if (rows.begin < rows.end) kernels_.largestOf(logits, rows, mine + block * lanes);
+      else std::fill(mine + block * lanes, mine + (block + 1) * lanes, -INFINITY);
+    }
     pool_.barrier();
-    const Range groups = part(blocks * lanes / 16, thread);
-    for (int group = groups.begin; group < groups.end; group++) {
-      float* logits = probabilities + static_cast<size_t>(group / 4) * weight.rows * lanes + 16 * (group % 4);
-      for (int lane = 0; lane < 16 && group * 16 + lane < positions; lane++) {
-        const int position = group * 16 + lane;
-        ofTarget[position] = logits[static_cast<size_t>(targets[position]) * lanes + lane];
+    const Range lane = part(static_cast<int>(positionsFilled), thread);
+    for (int position = lane.begin; position < lane.end; position++) {
+      for (int other = 1; other < pool_.active(); other++) {
+        largest[position] = std::max(largest[position], largest[positionsFilled * other + position]);
       }
-      kernels_.softmax(logits, weight.rows, logSum + group * 16);
+      if (position >= positions) continue;
+      const float* logits = blockOf(probabilities, weight.rows, position / lanes);
+      ofTarget[position] = logits[static_cast<size_t>(targets[position]) * lanes + position % lanes] - largest[position];
+    }
+    pool_.barrier();
+    const Range share = part(shares, thread);
+    for (int block = 0; block < blocks; block++) {
+      for (int i = share.begin; i < share.end; i++) {
+        const Range words = {i * shareOfWords, std::min(weight.rows, (i + 1) * shareOfWords)};
+        kernels_.exponentials(blockOf(probabilities, weight.rows, block), words, largest + block * lanes,
+                              partial + positionsFilled * i + block * lanes);
+      }
     }
   });
   double loss = 0;
-  for (int position = 0; position < positions; position++) loss += static_cast<double>(logSum[position]) - ofTarget[position];
+  for (int position = 0; position < positions; position++) {
+    float sum = 0;
+    for (int share = 0; share < shares; share++) sum += partial[positionsFilled * share + position];
+    inverse[position] = 1 / sum;
+    loss += static_cast<double>(std::log(sum)) - ofTarget[position];
+  }
   return static_cast<float>(loss / positions);
 }
 
 void Engine::decodeBackward(const Matrix& weight, const int32_t* source, const float* y, const int32_t* targets, int positions,
-                            const float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, double* norm) {
+                            float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, double* norm) {
   const int blocks = blocksOf(positions);
   const float scale = dLoss / static_cast<float>(positions);
-  float* dLogits = scratch(outputBlocks, blockedSize(positions, weight.rows));
+  const float* inverse = probabilities + blockedSize(positions, weight.rows);
+  float* dLogits = probabilities;  // in place: 28 MB of a large vocabulary
+  float* factors = scratch(ofLanes, static_cast<size_t>(blocks) * lanes);
+  for (int lane = 0; lane < blocks * lanes; lane++) factors[lane] = lane < positions ? inverse[lane] * scale : 0;
   float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
   const Matrix both = withColumns(weight, source, columnOrder);
   pool_.run(isSmall(weight, positions), [&](int thread) {
     const Range rows = part(weight.rows, thread);
     for (int block = 0; block < blocks; block++) {
-      const int filled = std::min(lanes, positions - block * lanes);
-      const size_t start = static_cast<size_t>(block) * weight.rows * lanes;
-      for (int row = rows.begin; row < rows.end; row++) {
-        const float* from = probabilities + start + static_cast<size_t>(row) * lanes;
-        float* to = dLogits + start + static_cast<size_t>(row) * lanes;
-        for (int lane = 0; lane < lanes; lane++) to[lane] = lane < filled ? from[lane] * scale : 0;
-      }
-      for (int lane = 0; lane < filled; lane++) {
+      float* of = dLogits + static_cast<size_t>(block) * weight.rows * lanes;
+      kernels_.scaleLanes(of, rows, factors + block * lanes);
+      for (int lane = 0; lane < lanes && block * lanes + lane < positions; lane++) {
         const int target = targets[block * lanes + lane];
-        if (target >= rows.begin && target < rows.end) dLogits[start + static_cast<size_t>(target) * lanes + lane] -= scale;
+        if (target >= rows.begin && target < rows.end) of[static_cast<size_t>(target) * lanes + lane] -= scale;
       }
     }
     kernels_.rowSums(dLogits, weight.rows, blocks, dBias, rows);
@@ -308,8 +425,7 @@ void Engine::decodeBackward(const Matrix& weight, const int32_t* source, const f
     kernels_.transposed(both, dLogits, blocks, in, balanced(weight, true, thread));
   });
   unpackAll(in, positions, weight.columns, dy);
-  packAll(y, positions, weight.columns, in);
-  backward(weight, dLogits, in, y, positions, dWeight, norm);
+  gradients(dLogits, positions, {{weight, y, inputBlocks, dWeight, norm}});
 }
 
 // ---------------------------------------------------------------- embedding
@@ -407,14 +523,11 @@ double Engine::sumOfSquares(const float* x, int count) {
   return sum;
 }
 
-void Engine::dropout(uint32_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t threshold, float scale, float* mask, int count) {
+void Engine::dropout(const DropoutDraw& draw, float* mask, int count) {
+  const int groups = (count + 63) / 64;  // of sixteen draws, four words each
   pool_.run(isSmall(20.0 * count), [&](int thread) {
-    const Range blocks = part((count + 3) / 4, thread);
-    for (int block = blocks.begin; block < blocks.end; block++) {
-      uint32_t words[4];
-      philox4x32(static_cast<uint32_t>(block), a, b, 0, seed, purpose, words);
-      for (int i = 0; i < 4 && 4 * block + i < count; i++) mask[4 * block + i] = words[i] < threshold ? 0 : scale;
-    }
+    const Range mine = part(groups, thread);
+    kernels_.dropout(draw, mask, 16 * mine.begin, std::min(count, 64 * mine.end));
   });
 }
 

@@ -21,16 +21,20 @@ struct LstmWindow {
   /** [batch, size] before the window. */
   const float* hidden;
   const float* cell;
-  /** Kept for the way back: gatesSize and cellsSize numbers. */
+  /** Kept for the way back, which uses them up: lstmGatesSize and lstmCellsSize numbers. */
   float* gates;
   float* cells;
 };
 
-inline size_t lstmGatesSize(int steps, int batch, int size) { return blockedSize(steps * batch, 4 * size); }
+/** Lanes of a step: the batch, filled up to a multiple of 4. */
 inline int strideOf(int batch) { return (batch + 3) / 4 * 4; }
+inline size_t lstmGatesSize(int steps, int batch, int size) { return static_cast<size_t>(steps) * 4 * size * strideOf(batch); }
 inline size_t lstmCellsSize(int steps, int batch, int size) {
   return static_cast<size_t>(steps + 1) * size * strideOf(batch);
 }
+
+/** Probabilities of all words, and what they were divided by, at each position. */
+inline size_t decodedSize(int positions, int words) { return blockedSize(positions, words + 1); }
 
 /**
  * The ops of a training step on one pool of threads with the kernels of one vector width. What is needed between the kernels of an
@@ -68,10 +72,10 @@ class Engine {
   void lstmBackward(const Matrix& input, const int32_t* inputSource, const Matrix& recurrent, const int32_t* recurrentSource,
                     const LstmWindow& window, const LstmGradients& gradients);
 
-  /** Mean cross-entropy of softmax(y Wᵀ + bias); `probabilities` keeps blockedSize(positions, rows) numbers. */
+  /** Mean cross-entropy of softmax(y Wᵀ + bias); `probabilities` keeps decodedSize(positions, rows) numbers for the way back, which uses them up. */
   float decode(const Matrix& weight, const float* bias, const float* y, const int32_t* targets, int positions, float* probabilities);
   void decodeBackward(const Matrix& weight, const int32_t* source, const float* y, const int32_t* targets, int positions,
-                      const float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, double* norm);
+                      float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, double* norm);
 
   /** Rows of W, [positions, columns]. */
   void lookUp(const Matrix& weight, const int32_t* words, int positions, float* rows);
@@ -84,8 +88,8 @@ class Engine {
   /** product[i] = x[i] y[i] */
   void multiply(const float* x, const float* y, float* product, int count);
   double sumOfSquares(const float* x, int count);
-  /** mask[i] = 0 or scale: word i of the Philox draw (seed, purpose, a, b) against a threshold. */
-  void dropout(uint32_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t threshold, float scale, float* mask, int count);
+  /** mask[i] = 0 or scale: word i of the draw against its threshold. */
+  void dropout(const DropoutDraw& draw, float* mask, int count);
 
  private:
   /** Memory that stays: the n-th piece of the op at hand. */
@@ -96,9 +100,24 @@ class Engine {
   Matrix withColumns(const Matrix& weight, const int32_t* source, int piece);
   void packAll(const float* x, int positions, int units, float* blocked);
   void unpackAll(const float* blocked, int positions, int units, float* x);
-  /** Gradient of W, bias and input from that of the output in blocks. */
-  void backward(const Matrix& weight, const float* dyBlocked, const float* xBlocked, const float* x, int positions, float* dWeight,
-                double* norm);
+  /** [positions, columns] to panels of 64 columns, [panels][positions][64]. */
+  void packPanels(const float* x, int positions, int columns, float* panels);
+  /** The gradient dyᵀ x of a matrix. */
+  struct Gradient {
+    const Matrix& weight;
+    /** [positions, columns] */
+    const float* x;
+    /** Scratch memory for x in blocks. */
+    int blocks;
+    float* dWeight;
+    /** Takes the squared norm of the whole gradient of a sparse matrix where it is not null. */
+    double* norm;
+  };
+  /** Gradients of matrices that have the gradient of their output, in blocks, in common. */
+  void gradients(const float* dy, int positions, const std::vector<Gradient>& wanted);
+  bool wholeIsCheaper(const Matrix& weight, int positions, bool norm, int sharing) const;
+  /** All of the gradient of a sparse matrix, a few rows at a time, of which what is active is kept. */
+  void wholeGradient(const Matrix& weight, const float* dy, const float* panels, int positions, float* dWeight, double* norm);
   /** Activations of which, with those of the output, a gradient is made, and where its squared norm goes. */
   struct Factor {
     const float* blocked;

@@ -75,8 +75,8 @@ class Arguments {
   };
 
   /**
-   * { rows, columns, values } and of a sparse matrix also { rowStart, column, columnStart, row, source }. That indices lie inside the
-   * matrix is what Pattern guarantees.
+   * { rows, columns, values } and of a sparse matrix also { rowStart, column, columnStart, row, source, rowTile, columnTile }. That
+   * indices lie inside the matrix is what Pattern guarantees.
    */
   Weight weight() {
     const Napi::Value value = info_[next_++];
@@ -104,6 +104,8 @@ class Arguments {
     matrix.wide = isTyped(column, napi_uint32_array);
     matrix.column = indices(column, weight.stored, matrix.wide);
     matrix.row = indices(object.Get("row"), weight.stored, matrix.wide);
+    matrix.rowTile = tiles(object.Get("rowTile"), matrix.columns, matrix.rows, stored);
+    matrix.columnTile = tiles(object.Get("columnTile"), matrix.rows, matrix.columns, stored);
     return weight;
   }
 
@@ -133,6 +135,14 @@ class Arguments {
     const Napi::TypedArray array = value.As<Napi::TypedArray>();
     if (array.ElementLength() != size) fail("is a matrix of broken indices");
     return static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  }
+
+  /** Where the tiles of some lines begin: the last of them where the last line ends. */
+  const int32_t* tiles(const Napi::Value& value, int units, int lines, int32_t stored) {
+    const size_t size = (static_cast<size_t>(tilesOf(units)) + 1) * lines;
+    const int32_t* tile = integers(value, size);
+    if (tile[0] != 0 || tile[size - 1] != stored) fail("is a matrix of broken tiles");
+    return tile;
   }
 
   float* floats(const Napi::Value& value, size_t size) {
@@ -306,7 +316,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const int positions = a.count();
     const float* y = a.floats(times(positions, m.columns));
     const int32_t* targets = a.words(positions, m.rows);
-    float* probabilities = a.floats(blockedSize(positions, m.rows));
+    float* probabilities = a.floats(decodedSize(positions, m.rows));
     return Napi::Number::New(info.Env(), engine_->decode(m, bias, y, targets, positions, probabilities));
   }
 
@@ -318,7 +328,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const int positions = a.count();
     const float* y = a.floats(times(positions, m.columns));
     const int32_t* targets = a.words(positions, m.rows);
-    const float* probabilities = a.floats(blockedSize(positions, m.rows));
+    float* probabilities = a.floats(decodedSize(positions, m.rows));
     const float dLoss = a.number();
     float* dy = a.floats(times(positions, m.columns));
     float* dWeight = a.floats(weight.stored);
@@ -422,14 +432,15 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   /** dropout(seed, purpose, a, b, threshold, scale, mask) */
   Napi::Value dropout(const Napi::CallbackInfo& info) {
     Arguments a(info);
-    const uint32_t seed = a.word();
-    const uint32_t purpose = a.word();
-    const uint32_t first = a.word();
-    const uint32_t second = a.word();
-    const uint32_t threshold = a.word();
-    const float scale = a.number();
+    DropoutDraw draw{};
+    draw.seed = a.word();
+    draw.purpose = a.word();
+    draw.a = a.word();
+    draw.b = a.word();
+    draw.threshold = a.word();
+    draw.scale = a.number();
     const size_t count = a.lengthOfNext();
-    engine_->dropout(seed, purpose, first, second, threshold, scale, a.floats(count), static_cast<int>(count));
+    engine_->dropout(draw, a.floats(count), static_cast<int>(count));
     return info.Env().Undefined();
   }
 

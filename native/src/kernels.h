@@ -15,6 +15,14 @@ static inline int blocksOf(int positions) { return (positions + lanes - 1) / lan
 static inline size_t blockedSize(int positions, int units) { return static_cast<size_t>(blocksOf(positions)) * units * lanes; }
 
 /**
+ * Units whose activations of one block stay in the first-level cache, with room for what passes by: sparse products go through their
+ * matrix in tiles of so many columns.
+ */
+constexpr int tileUnits = 96;
+
+static inline int tilesOf(int units) { return (units + tileUnits - 1) / tileUnits; }
+
+/**
  * A weight matrix [rows, columns]. A sparse one in compressed rows and, for products with its transpose, in compressed
  * columns, too; of a dense one only `values`, row-major.
  */
@@ -31,6 +39,9 @@ struct Matrix {
   const void* row;
   /** Values in the order of the columns. */
   const float* valuesByColumn;
+  /** Where the tiles of rows and of columns begin, [tilesOf(columns) + 1][rows] and [tilesOf(rows) + 1][columns]; or null. */
+  const int32_t* rowTile;
+  const int32_t* columnTile;
 };
 
 /** Rows a thread takes of a matrix: about equally many weights each. */
@@ -40,8 +51,8 @@ struct Range {
 };
 
 /**
- * A layer of an LSTM over a window. Positions are step * batch + stream. Slabs hold one step, a stream a lane; `stride` is the
- * batch, filled up to a multiple of 4. `hidden` and `dz` lie as `toSlab` puts them, the others are [units][stride].
+ * A layer of an LSTM over a window. Positions are step * batch + stream. `stride` is the batch, filled up to a multiple of 4; its lanes
+ * are taken in chunks of up to 64: [chunks][units][lanes of a chunk].
  */
 struct LstmSequence {
   int steps;
@@ -49,12 +60,16 @@ struct LstmSequence {
   int size;
   int stride;
   const Matrix* recurrent;
-  /** In blocks, [4 * size] units: what comes from the input; after the forward pass the gates i, f, g, o. */
+  /** What comes from the input, in blocks of [4 * size] units. */
+  const float* projected;
+  /** [steps][4 * size][stride]: the gates i, f, g, o of every step; the way back leaves its gradients there. */
   float* gates;
-  /** Two slabs of `size` units: hidden state before and after the step at hand, in turn. */
+  /** Two slabs of `size` units, as recurrent products read them: hidden state before and after the step at hand, in turn. */
   float* hidden;
   /** [steps + 1][size][stride], the initial state first. */
   float* cells;
+  /** [size][stride]: the hidden state of the step at hand, or its gradient. */
+  float* out;
   /** [positions, size] */
   float* y;
   const float* dy;
@@ -80,9 +95,21 @@ struct AdamRates {
   float rate;
 };
 
+/** Word i of a draw decides about unit i: it is dropped if the word is below the threshold, else scaled. */
+struct DropoutDraw {
+  uint32_t seed;
+  uint32_t purpose;
+  uint32_t a;
+  uint32_t b;
+  uint32_t threshold;
+  float scale;
+};
+
 /** One thread's part of each kernel, for one vector width. Threads write to disjoint memory; results do not depend on their number. */
 struct Kernels {
   const char* name;
+  /** How many multiplications of `denseGradient` take as long as one of `gradient`: measured, and fixed, since it decides how sums go. */
+  float sampledCost;
   /** [positions, units] row-major to blocks. */
   void (*pack)(const float* x, int positions, int units, float* blocked, Range units_);
   /** Blocks to [positions, units]. */
@@ -93,8 +120,8 @@ struct Kernels {
   void (*transposed)(const Matrix& weight, const float* y, int blocks, float* x, Range columns);
   /** gradient = sum over positions of y xᵀ at the active weights of a sparse matrix, for some rows. */
   void (*gradient)(const Matrix& weight, const float* y, const float* x, int blocks, float* gradient, Range rows);
-  /** The same of a dense matrix, or of one that is to be seen whole; x is [positions, columns] row-major. */
-  void (*denseGradient)(const float* y, int rows, const float* x, int positions, int columns, float* gradient, Range range);
+  /** The whole gradient of some rows, [rows of the range, columns]; x in panels, [ceil(columns / 64)][positions][64]. */
+  void (*denseGradient)(const float* y, int rows, const float* panels, int positions, int columns, float* gradient, Range range);
   /** [64][64]: the products of all pairs of positions of two blocks of the same activations, a part of A Aᵀ. */
   void (*gramTile)(const float* first, const float* second, int units, float* products);
   /** Sum of the products of two such tables, in float64: what the blocks add to the squared norm of y xᵀ. */
@@ -103,8 +130,12 @@ struct Kernels {
   void (*lstmBackward)(const LstmSequence& sequence, int step, Range units);
   /** Gradient of the initial hidden state, [batch, size]. */
   void (*lstmInitial)(const LstmSequence& sequence, float* dHidden, Range units);
-  /** Logits of 16 lanes of a block to probabilities in place, with log sum exp of each. */
-  void (*softmax)(float* logits, int words, float* logSumExp);
+  /** largest[lane] = the largest logit of each lane of a block, over some rows. */
+  void (*largestOf)(const float* logits, Range rows, float* largest);
+  /** Logits of some rows of a block to e^(logit - largest) in place, and their sums. */
+  void (*exponentials)(float* logits, Range rows, const float* largest, float* sums);
+  /** Some rows of a block times factor[lane], in place. */
+  void (*scaleLanes)(float* numbers, Range rows, const float* factor);
   /** Sum over all positions of each row. */
   void (*rowSums)(const float* y, int rows, int blocks, float* sums, Range range);
   void (*sgd)(float* w, const float* g, const float* mask, float scale, float decay, float rate, int begin, int end);
@@ -113,6 +144,8 @@ struct Kernels {
   void (*adam)(float* w, const float* g, const float* mask, float* m1, float* m2, const AdamRates& rates, int begin, int end);
   void (*multiply)(const float* x, const float* y, float* product, int begin, int end);
   double (*sumOfSquares)(const float* x, int begin, int end);
+  /** mask[4 n .. 4 n + 3] = 0 or scale for the words of the Philox draws (n, a, b, 0), from draw `begin` to the number before mask[end]. */
+  void (*dropout)(const DropoutDraw& draw, float* mask, int begin, int end);
 };
 
 extern const Kernels kernelsPlain;

@@ -6,4 +6,5 @@
 #define SPARROW_NAME "plain"
 #endif
 #define SPARROW_TILE 1
+#define SPARROW_SAMPLED_COST 1.2f
 #include "kernels.inl"

@@ -32,7 +32,7 @@ function rightArguments(matrixOf: typeof denseMatrix): Record<Method, { args: un
   const y = () => floats(positions * rows);
   const state = () => floats(batch * size);
   const h = () => floats(positions * size);
-  const gates = () => floats(64 * 4 * size);
+  const gates = () => floats(steps * 4 * size * 4);
   const cells = () => floats((steps + 1) * size * 4);
   const bias = () => floats(4 * size);
   return {
@@ -50,9 +50,9 @@ function rightArguments(matrixOf: typeof denseMatrix): Record<Method, { args: un
         ...[x(), ofInput, ofRecurrent, bias(), state(), state(), true, false],
       ],
     },
-    decode: { args: [weight, floats(rows), positions, x(), words(), floats(64 * rows)] },
+    decode: { args: [weight, floats(rows), positions, x(), words(), floats(64 * (rows + 1))] },
     decodeBackward: {
-      args: [weight, positions, x(), words(), floats(64 * rows), 1, x(), ofWeight, floats(rows), false],
+      args: [weight, positions, x(), words(), floats(64 * (rows + 1)), 1, x(), ofWeight, floats(rows), false],
     },
     lookUp: { args: [weight, words(), x()], measure: 1 },
     lookUpBackward: { args: [weight, words(), x(), ofWeight, true], measure: 1 },

@@ -201,7 +201,7 @@ test('a matrix without any active weight gives the bias, and no gradient', async
 /** A matrix as kernels take it, with indices of 32 bits or of 16. */
 function nativeMatrix(rows: number, columns: number, seed: number, wide: boolean): NativeMatrix {
   const pattern = randomPattern(seed, rows, columns, 0.4);
-  const { columnStart, row, source } = byColumn(pattern);
+  const { row, ...turned } = byColumn(pattern);
   const values = numbers(seed, pattern.count);
   const of = (indices: ArrayLike<number>) => (wide ? Uint32Array.from(indices) : Uint16Array.from(indices));
   return {
@@ -210,9 +210,8 @@ function nativeMatrix(rows: number, columns: number, seed: number, wide: boolean
     values,
     rowStart: pattern.rowStart,
     column: of(pattern.column),
-    columnStart,
     row: of(row),
-    source,
+    ...turned,
   };
 }
 
@@ -227,7 +226,7 @@ test('a recurrent matrix has the same products with indices of 32 bits as with t
     const recurrent = nativeMatrix(4 * size, size, 2, wide);
     const x = numbers(3, positions * inputs);
     const hidden = numbers(4, state);
-    const forward = floats(positions * size, state, state, 128 * 4 * size, (steps + 1) * size * 24);
+    const forward = floats(positions * size, state, state, steps * 4 * size * 24, (steps + 1) * size * 24);
     const [y, hiddenAfter, cellAfter, gates, cells] = forward;
     engine.lstmForward(
       ...([input, recurrent, numbers(5, 4 * size), numbers(6, 4 * size), steps, batch, x, hidden] as const),

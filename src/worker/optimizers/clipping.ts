@@ -1,5 +1,6 @@
 import type { RunConfig } from '../../shared/run-config.js';
 import { RandomWords } from '../random/random.js';
+import { sumOfSquares } from '../ops/sum-of-squares.js';
 import { SparseParameter, type Parameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
 
@@ -89,11 +90,5 @@ function randomSigns(words: RandomWords, count: number, length: number): tf.Tens
 function measure(temporary: tf.Tensor): number {
   const sum = sumOfSquares(temporary);
   temporary.dispose();
-  return sum;
-}
-
-function sumOfSquares(tensor: tf.Tensor): number {
-  let sum = 0;
-  for (const number of tensor.dataSync<'float32'>()) sum += number * number;
   return sum;
 }

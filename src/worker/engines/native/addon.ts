@@ -16,6 +16,8 @@ export interface NativeMatrix {
   readonly columnStart?: Int32Array;
   readonly row?: Uint16Array | Uint32Array;
   readonly source?: Int32Array;
+  readonly rowTile?: Int32Array;
+  readonly columnTile?: Int32Array;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Pattern } from '../../sparsity/pattern.js';
 
-/** A pattern by compressed columns: what products with the transposed matrix walk over. */
+/** What kernels need of a pattern beside itself: compressed columns, for products with the transposed matrix, and tiles. */
 export interface ByColumn {
   /** Column c holds entries `columnStart[c] .. columnStart[c + 1]` of `row` and `source`. */
   readonly columnStart: Int32Array;
@@ -8,7 +8,13 @@ export interface ByColumn {
   readonly row: Uint16Array | Uint32Array;
   /** Index among the values, which lie by rows. */
   readonly source: Int32Array;
+  /** Entry at which each tile of each row begins, and of each column: [tiles + 1][rows] and [tiles + 1][columns]. */
+  readonly rowTile: Int32Array;
+  readonly columnTile: Int32Array;
 }
+
+/** Columns (or rows) that kernels go through a matrix at a time: `tileUnits` of native/src/kernels.h. */
+const tileUnits = 96;
 
 const known = new WeakMap<Pattern, ByColumn>();
 
@@ -30,9 +36,25 @@ export function byColumn(pattern: Pattern): ByColumn {
       source[at] = i;
     }
   }
-  const turned = { columnStart, row, source };
+  const rowTile = tilesOf(rowStart, column, columns);
+  const turned = { columnStart, row, source, rowTile, columnTile: tilesOf(columnStart, row, rows) };
   known.set(pattern, turned);
   return turned;
+}
+
+/** Where in each line the indices of each tile begin: tile by tile, as products go. */
+function tilesOf(start: Int32Array, index: Uint16Array | Uint32Array, units: number): Int32Array {
+  const lines = start.length - 1;
+  const tiles = Math.ceil(units / tileUnits);
+  const begin = new Int32Array((tiles + 1) * lines);
+  for (let line = 0; line < lines; line++) {
+    let entry = start[line];
+    for (let tile = 0; tile <= tiles; tile++) {
+      while (entry < start[line + 1] && index[entry] < tile * tileUnits) entry++;
+      begin[tile * lines + line] = entry;
+    }
+  }
+  return begin;
 }
 
 /** Kernels take row and column indices of one width: 32 bits where either does not fit into 16. */

@@ -5,7 +5,7 @@ import type * as tf from '../../tf.js';
  * allocates nothing that large. On the tape it is a tensor without a number, whose identity says which pass it was.
  */
 export class Kept<Name extends string> {
-  readonly #entries = new WeakMap<object, { arrays: Record<Name, Float32Array>; pass: object }>();
+  readonly #entries = new WeakMap<object, { arrays: Record<Name, Float32Array>; pass: object | undefined }>();
 
   /**
    * @param owner one weight has one pass at a time
@@ -26,10 +26,14 @@ export class Kept<Name extends string> {
     return { handle, arrays };
   }
 
-  /** @throws Error where another forward pass with the same weight has come between */
-  of(owner: object, handle: tf.TensorInfo): Record<Name, Float32Array> {
+  /**
+   * What a pass has left; the way back may write over it, so there is one.
+   * @throws Error where another forward pass with the same weight has come between
+   */
+  take(owner: object, handle: tf.TensorInfo): Record<Name, Float32Array> {
     const entry = this.#entries.get(owner);
     if (entry?.pass !== handle.dataId) throw new Error('a weight was used twice before its gradient was computed');
+    entry.pass = undefined;
     return entry.arrays;
   }
 }

@@ -1,35 +1,34 @@
-import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { dropThreshold, purposeNumber } from '../../random/random.js';
 import type { AdamStep, AveragingStep, Step } from '../../ops/apply-update.js';
 import type { DecodeAttributes } from '../../ops/decode-and-cross-entropy.js';
 import type { DropoutDraw } from '../../ops/dropout-mask.js';
 import type { EmbeddingAttributes } from '../../ops/embedding.js';
+import { asTwoFloats } from '../../ops/sum-of-squares.js';
 import type { LstmAttributes } from '../../ops/lstm.js';
 import type { SparseLinearAttributes } from '../../ops/sparse-linear.js';
 import { gather, SparseParameter, type Parameter } from '../../sparsity/parameter.js';
 import * as tf from '../../tf.js';
 import type { NativeEngine, NativeMatrix } from './addon.js';
+import { NativeBackend } from './backend.js';
 import { byColumn, columnIndices } from './by-column.js';
 import { Kept } from './kept.js';
 
 /**
- * The kernels of the native engine, on a backend that is tfjs's `cpu` in all else: its tensors are plain typed arrays, which
- * the kernels read and write where they lie.
+ * The kernels of the native engine, on a backend that is tfjs's `cpu` in all else (backend.ts): they read and write tensors where they
+ * lie.
  */
 export const nativeBackend = 'native';
 
-/** The memory of tfjs's cpu backend. */
-interface Memory {
-  readonly data: { get(id: object): { values: Float32Array } };
-  makeTensorInfo(shape: number[], dtype: 'float32', values: Float32Array): tf.TensorInfo;
-}
-
 type Tensors = Readonly<Record<string, tf.TensorInfo>>;
-type Kernel<Attributes> = (inputs: Tensors, attributes: Attributes, memory: Memory) => tf.TensorInfo | tf.TensorInfo[];
+type Kernel<Attributes> = (
+  inputs: Tensors,
+  attributes: Attributes,
+  memory: NativeBackend,
+) => tf.TensorInfo | tf.TensorInfo[];
 
 /** Gives the backend, which is made with the first one, the kernels of `engine`. */
 export function registerNative(engine: NativeEngine): void {
-  const made = tf.registerBackend(nativeBackend, () => new MathBackendCPU());
+  const made = tf.registerBackend(nativeBackend, () => new NativeBackend());
   if (made) tf.copyRegisteredKernels('cpu', nativeBackend);
   const register = <Attributes>(kernelName: string, kernel: Kernel<Attributes>) => {
     if ((tf.getKernel(kernelName, nativeBackend) as tf.KernelConfig | undefined) !== undefined) {
@@ -38,7 +37,8 @@ export function registerNative(engine: NativeEngine): void {
     tf.registerKernel({
       kernelName,
       backendName: nativeBackend,
-      kernelFunc: ({ inputs, attrs, backend }) => kernel(inputs as Tensors, attrs as Attributes, backend as Memory),
+      kernelFunc: ({ inputs, attrs, backend }) =>
+        kernel(inputs as Tensors, attrs as Attributes, backend as unknown as NativeBackend),
     });
   };
   registerEmbedding(engine, register);
@@ -53,15 +53,15 @@ type Register = <Attributes>(kernelName: string, kernel: Kernel<Attributes>) => 
 
 function registerEmbedding(engine: NativeEngine, register: Register): void {
   register<EmbeddingAttributes>('SparrowEmbedding', ({ values }, { weight, words }, memory) => {
-    const rows = fresh(memory, [words.length, weight.shape[1]]);
-    engine.lookUp(matrixOf(weight, floats(memory, values)), words, rows.numbers);
+    const rows = memory.fresh([words.length, weight.shape[1]]);
+    engine.lookUp(matrixOf(weight, memory.floats(values)), words, rows.numbers);
     return [rows.info];
   });
 
   register<EmbeddingAttributes>('SparrowEmbeddingGradient', ({ values, gradient0 }, { weight, words }, memory) => {
-    const dRows = floats(memory, gradient0);
+    const dRows = memory.floats(gradient0);
     return [
-      weightGradient(weight, floats(memory, values), memory, (matrix, dWeight, withNorm) =>
+      weightGradient(weight, memory.floats(values), memory, (matrix, dWeight, withNorm) =>
         engine.lookUpBackward(matrix, words, dRows, dWeight, withNorm),
       ),
     ];
@@ -71,18 +71,18 @@ function registerEmbedding(engine: NativeEngine, register: Register): void {
 function registerLinear(engine: NativeEngine, register: Register): void {
   register<SparseLinearAttributes>('SparrowSparseLinear', ({ x, values, bias }, { weight }, memory) => {
     const positions = x.shape[0];
-    const y = fresh(memory, [positions, weight.shape[0]]);
-    const matrix = matrixOf(weight, floats(memory, values));
-    engine.linearForward(matrix, floats(memory, bias), positions, floats(memory, x), y.numbers);
+    const y = memory.fresh([positions, weight.shape[0]]);
+    const matrix = matrixOf(weight, memory.floats(values));
+    engine.linearForward(matrix, memory.floats(bias), positions, memory.floats(x), y.numbers);
     return [y.info];
   });
 
   register<SparseLinearAttributes>('SparrowSparseLinearGradient', ({ x, values, gradient0 }, { weight }, memory) => {
     const positions = x.shape[0];
-    const dx = fresh(memory, x.shape);
-    const dBias = fresh(memory, [weight.shape[0]]);
-    const [dy, numbers] = [floats(memory, gradient0), floats(memory, x)];
-    const dValues = weightGradient(weight, floats(memory, values), memory, (matrix, dWeight, withNorm) =>
+    const dx = memory.fresh(x.shape);
+    const dBias = memory.fresh([weight.shape[0]]);
+    const [dy, numbers] = [memory.floats(gradient0), memory.floats(x)];
+    const dValues = weightGradient(weight, memory.floats(values), memory, (matrix, dWeight, withNorm) =>
       engine.linearBackward(matrix, positions, dy, numbers, dx.numbers, dWeight, dBias.numbers, withNorm),
     );
     return [dx.info, dValues, dBias.info];
@@ -94,35 +94,35 @@ function registerLstm(engine: NativeEngine, register: Register): void {
 
   // h of every step, last h, last c; what is kept for the way back is behind the fourth, and the rest is the composed op's.
   register<LstmAttributes>('SparrowLstm', (inputs, { inputWeight, recurrentWeight }, memory) => {
-    const of = (name: string) => floats(memory, inputs[name]);
+    const of = (name: string) => memory.floats(inputs[name]);
     const [batch, size] = inputs['hidden'].shape as [number, number];
     const positions = inputs['x'].shape[0];
     const steps = positions / batch;
-    const y = fresh(memory, [positions, size]);
-    const hidden = fresh(memory, [batch, size]);
-    const cell = fresh(memory, [batch, size]);
+    const y = memory.fresh([positions, size]);
+    const hidden = memory.fresh([batch, size]);
+    const cell = memory.fresh([batch, size]);
     const { handle, arrays } = kept.begin(recurrentWeight, memory, {
-      gates: blocked(positions, 4 * size),
-      cells: (steps + 1) * size * Math.ceil(batch / 4) * 4,
+      gates: steps * 4 * size * lanesOf(batch),
+      cells: (steps + 1) * size * lanesOf(batch),
     });
     engine.lstmForward(
       ...[matrixOf(inputWeight, of('inputValues')), matrixOf(recurrentWeight, of('recurrentValues'))],
       ...([of('inputBias'), of('recurrentBias'), steps, batch, of('x'), of('hidden'), of('cell'), y.numbers] as const),
       ...([hidden.numbers, cell.numbers, arrays.gates, arrays.cells] as const),
     );
-    const nothing = Array.from({ length: 4 }, () => fresh(memory, [0]).info);
+    const nothing = Array.from({ length: 4 }, () => memory.fresh([0]).info);
     return [y.info, hidden.info, cell.info, handle, ...nothing];
   });
 
   register<LstmAttributes>('SparrowLstmGradient', (inputs, { inputWeight, recurrentWeight }, memory) => {
-    const of = (name: string) => floats(memory, inputs[name]);
+    const of = (name: string) => memory.floats(inputs[name]);
     const [batch, size] = inputs['hidden'].shape as [number, number];
     const steps = inputs['x'].shape[0] / batch;
-    const { gates, cells } = kept.of(recurrentWeight, inputs['output3']);
-    const dx = fresh(memory, inputs['x'].shape);
-    const dBias = fresh(memory, [4 * size]);
-    const dHidden = fresh(memory, [batch, size]);
-    const dCell = fresh(memory, [batch, size]);
+    const { gates, cells } = kept.take(recurrentWeight, inputs['output3']);
+    const dx = memory.fresh(inputs['x'].shape);
+    const dBias = memory.fresh([4 * size]);
+    const dHidden = memory.fresh([batch, size]);
+    const dCell = memory.fresh([batch, size]);
     let dInput: tf.TensorInfo | undefined;
     const dRecurrent = weightGradient(recurrentWeight, of('recurrentValues'), memory, (recurrent, dU, withNormOfU) => {
       let recurrentNorm = 0;
@@ -137,7 +137,7 @@ function registerLstm(engine: NativeEngine, register: Register): void {
       });
       return recurrentNorm;
     });
-    const secondBias = fresh(memory, [4 * size]);
+    const secondBias = memory.fresh([4 * size]);
     secondBias.numbers.set(dBias.numbers);
     return [dx.info, dInput!, dRecurrent, dBias.info, secondBias.info, dHidden.info, dCell.info];
   });
@@ -148,21 +148,23 @@ function registerDecoder(engine: NativeEngine, register: Register): void {
 
   register<DecodeAttributes>('SparrowDecodeAndCrossEntropy', ({ y, values, bias }, { weight, targets }, memory) => {
     const positions = y.shape[0];
-    const { handle, arrays } = kept.begin(weight, memory, { probabilities: blocked(positions, weight.shape[0]) });
-    const matrix = matrixOf(weight, floats(memory, values));
-    const loss = fresh(memory, []);
+    const { handle, arrays } = kept.begin(weight, memory, {
+      probabilities: blocked(positions, weight.shape[0] + 1),
+    });
+    const matrix = matrixOf(weight, memory.floats(values));
+    const loss = memory.fresh([]);
     loss.numbers[0] = engine.decode(
-      ...([matrix, floats(memory, bias), positions, floats(memory, y), targets, arrays.probabilities] as const),
+      ...([matrix, memory.floats(bias), positions, memory.floats(y), targets, arrays.probabilities] as const),
     );
     return [loss.info, handle];
   });
 
   register<DecodeAttributes>('SparrowDecodeAndCrossEntropyGradient', (inputs, { weight, targets }, memory) => {
-    const of = (name: string) => floats(memory, inputs[name]);
+    const of = (name: string) => memory.floats(inputs[name]);
     const positions = inputs['y'].shape[0];
-    const { probabilities } = kept.of(weight, inputs['output1']);
-    const dy = fresh(memory, inputs['y'].shape);
-    const dBias = fresh(memory, [weight.shape[0]]);
+    const { probabilities } = kept.take(weight, inputs['output1']);
+    const dy = memory.fresh(inputs['y'].shape);
+    const dBias = memory.fresh([weight.shape[0]]);
     const dLoss = of('gradient0')[0];
     const dValues = weightGradient(weight, of('values'), memory, (matrix, dWeight, withNorm) =>
       engine.decodeBackward(
@@ -176,13 +178,13 @@ function registerDecoder(engine: NativeEngine, register: Register): void {
 
 /** Optimisers work in place: they return the tensors they were given. */
 function registerUpdates(engine: NativeEngine, register: Register): void {
-  const maskOf = (parameter: Parameter, memory: Memory) =>
-    parameter instanceof SparseParameter && parameter.layout === 'masked' ? floats(memory, parameter.mask) : null;
+  const maskOf = (parameter: Parameter, memory: NativeBackend) =>
+    parameter instanceof SparseParameter && parameter.layout === 'masked' ? memory.floats(parameter.mask) : null;
 
   register<Step>('SparrowApplySgd', ({ values, gradient }, step, memory) => {
     const mask = maskOf(step.parameter, memory);
     engine.sgd(
-      ...([floats(memory, values), floats(memory, gradient), mask, step.scale, step.weightDecay] as const),
+      ...([memory.floats(values), memory.floats(gradient), mask, step.scale, step.weightDecay] as const),
       step.learningRate,
     );
     return [values];
@@ -191,8 +193,8 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
   register<AveragingStep>('SparrowApplyAveragedSgd', ({ values, gradient, average, activeSince }, step, memory) => {
     const mask = maskOf(step.parameter, memory);
     engine.averagedSgd(
-      ...([floats(memory, values), floats(memory, gradient), mask, floats(memory, average)] as const),
-      ...([floats(memory, activeSince), step.averagingStep, step.scale, step.weightDecay, step.learningRate] as const),
+      ...([memory.floats(values), memory.floats(gradient), mask, memory.floats(average)] as const),
+      ...([memory.floats(activeSince), step.averagingStep, step.scale, step.weightDecay, step.learningRate] as const),
     );
     return [values, average];
   });
@@ -201,8 +203,8 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
     const { beta1, beta2, epsilon, scale, weightDecay } = step;
     const mask = maskOf(step.parameter, memory);
     engine.adam(
-      ...([floats(memory, values), floats(memory, gradient), mask, floats(memory, moment1)] as const),
-      ...([floats(memory, moment2), scale, weightDecay, beta1, beta2, epsilon] as const),
+      ...([memory.floats(values), memory.floats(gradient), mask, memory.floats(moment1)] as const),
+      ...([memory.floats(moment2), scale, weightDecay, beta1, beta2, epsilon] as const),
       ...([Math.sqrt(1 - beta2 ** step.step), step.learningRate / (1 - beta1 ** step.step)] as const),
     );
     return [values, moment1, moment2];
@@ -210,8 +212,14 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
 }
 
 function registerOthers(engine: NativeEngine, register: Register): void {
+  register<object>('SparrowSumOfSquares', ({ x }, _attributes, memory) => {
+    const parts = memory.fresh([2]);
+    parts.numbers.set(asTwoFloats(engine.sumOfSquares(memory.floats(x))));
+    return [parts.info];
+  });
+
   register<DropoutDraw>('SparrowDropoutMask', (_inputs, { seed, step, site, p, shape }, memory) => {
-    const mask = fresh(memory, [...shape]);
+    const mask = memory.fresh([...shape]);
     engine.dropout(seed, purposeNumber('dropout'), step, site, dropThreshold(p), 1 / (1 - p), mask.numbers);
     return [mask.info];
   });
@@ -220,31 +228,25 @@ function registerOthers(engine: NativeEngine, register: Register): void {
   const general = tf.getKernel(tf.Multiply, 'cpu');
   register<object>(tf.Multiply, (inputs, attributes, memory) => {
     const { a, b } = inputs;
-    const [x, y] = [floats(memory, a), floats(memory, b)];
+    const [x, y] = [memory.floats(a), memory.floats(b)];
     // tfjs casts whole numbers to float32 by name alone: their memory stays that of an Int32Array.
     const alike = x instanceof Float32Array && y instanceof Float32Array && a.shape.join() === b.shape.join();
     if (!alike)
       return general.kernelFunc({ inputs: { ...inputs }, attrs: attributes as tf.NamedAttrMap, backend: memory });
-    const product = fresh(memory, a.shape);
+    const product = memory.fresh(a.shape);
     engine.multiply(x, y, product.numbers);
     return product.info;
   });
 }
 
-/** The memory of a tensor itself. */
-function floats(memory: Memory, tensor: tf.TensorInfo): Float32Array {
-  return memory.data.get(tensor.dataId).values;
-}
-
-/** A new tensor and its memory. */
-function fresh(memory: Memory, shape: readonly number[]): { info: tf.TensorInfo; numbers: Float32Array } {
-  const numbers = new Float32Array(shape.reduce((product, length) => product * length, 1));
-  return { info: memory.makeTensorInfo([...shape], 'float32', numbers), numbers };
-}
-
 /** Numbers of activations as kernels keep them: in blocks of 64 positions. */
 function blocked(positions: number, units: number): number {
   return Math.ceil(positions / 64) * 64 * units;
+}
+
+/** Lanes of a step as kernels keep them. */
+function lanesOf(batch: number): number {
+  return Math.ceil(batch / 4) * 4;
 }
 
 function isPacked(weight: Parameter): weight is SparseParameter {
@@ -265,7 +267,7 @@ function matrixOf(weight: Parameter, values: Float32Array): NativeMatrix {
 function weightGradient(
   weight: Parameter,
   values: Float32Array,
-  memory: Memory,
+  memory: NativeBackend,
   compute: (matrix: NativeMatrix, dWeight: Float32Array, withNorm: boolean) => number,
 ): tf.TensorInfo {
   if (isPacked(weight) && weight.denseGradient.wanted === 'matrix') {
@@ -281,7 +283,7 @@ function weightGradient(
     return memory.makeTensorInfo([positions.length], 'float32', gather(whole, positions));
   }
   const withNorm = isPacked(weight) && weight.denseGradient.wanted === 'norm';
-  const gradient = fresh(memory, isPacked(weight) ? [weight.activeCount] : weight.shape);
+  const gradient = memory.fresh(isPacked(weight) ? [weight.activeCount] : weight.shape);
   const squaredNorm = compute(matrixOf(weight, values), gradient.numbers, withNorm);
   if (withNorm) weight.denseGradient.addSquaredNorm(squaredNorm);
   return gradient.info;
