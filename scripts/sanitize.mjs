@@ -72,7 +72,7 @@ async function sanitize(compilerPath, sanitizers) {
     );
     if (failures.some((failed) => failed !== '')) return failures.join('');
     const program = join(scratch, 'native_test');
-    const failed = await said(compilerPath, [...flags, ...sources.keys().map(objectOf), '-o', program]);
+    const failed = await said(compilerPath, [...flags, ...[...sources.keys()].map(objectOf), '-o', program]);
     if (failed !== '') return failed;
     const ran = await said(program, []);
     // Where addresses are spread wider than ThreadSanitizer of an older compiler knows, it wants them fixed.
