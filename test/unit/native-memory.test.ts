@@ -86,21 +86,25 @@ test('memory of packed training grows with the active weights, and nothing is as
   }
 });
 
-test('2,000 steps leave the number of tensors, what is held and the resident memory as they are', async () => {
-  await useNative(2);
-  const training = new Training({ batch: 16, steps: 4, inputs: 32, units: 32, words: 100, density: 0.2 });
-  const afterSteps = async (hundreds: number) => {
-    for (let done = 1; done < hundreds; done++) {
+test(
+  '2,000 steps leave the number of tensors, what is held and the resident memory as they are',
+  { timeout: 180_000 },
+  async () => {
+    await useNative(2);
+    const training = new Training({ batch: 16, steps: 4, inputs: 32, units: 32, words: 100, density: 0.2 });
+    const afterSteps = async (hundreds: number) => {
+      for (let done = 1; done < hundreds; done++) {
+        training.run(100);
+        await memoryInUse(); // what is resident must not depend on how long garbage lies about
+      }
       training.run(100);
-      await memoryInUse(); // what is resident must not depend on how long garbage lies about
-    }
-    training.run(100);
-    return memoryInUse();
-  };
-  const warm = await afterSteps(5);
-  const after = await afterSteps(20);
-  training.dispose();
-  expect(after.tensors).toBe(warm.tensors);
-  expect(after.heldBytes - warm.heldBytes).toBeLessThan(2000 * 150); // a tensor of one number is more
-  expect(after.residentBytes - warm.residentBytes).toBeLessThan(2000 * 8000); // the outputs of a layer are more
-});
+      return memoryInUse();
+    };
+    const warm = await afterSteps(5);
+    const after = await afterSteps(20);
+    training.dispose();
+    expect(after.tensors).toBe(warm.tensors);
+    expect(after.heldBytes - warm.heldBytes).toBeLessThan(2000 * 150); // a tensor of one number is more
+    expect(after.residentBytes - warm.residentBytes).toBeLessThan(2000 * 8000); // the outputs of a layer are more
+  },
+);
