@@ -1,7 +1,8 @@
-// `npm run test:sanitize`: the pool and the kernels of the native engine under the sanitizers of the compiler, one build for
+// `npm run test:sanitize`: the native engine, all but its face to JavaScript, under the sanitizers of the compiler, one build for
 // memory and undefined behaviour and one for data races, and a line for each.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { compiler } from './native.mjs';
 import { projectFolder } from './runtime.mjs';
@@ -9,12 +10,18 @@ import { projectFolder } from './runtime.mjs';
 const native = join(projectFolder, 'native');
 const patienceMs = 10 * 60 * 1000;
 
-/** Sources beyond the program itself, with the flags of their vector width: those of native/binding.gyp.
+/** Sources with the flags of their vector width: those of native/binding.gyp. What takes long to compile comes first.
  * @type {[file: string, ...flags: string[]][]} */
-const sources = [['test/pool_test.cpp'], ['src/pool.cpp'], ['src/dispatch.cpp'], ['src/kernels_plain.cpp']];
+const sources = [
+  ['src/kernels_plain.cpp'],
+  ...['engine', 'pool', 'dispatch'].map((name) => /** @type {[string]} */ ([`src/${name}.cpp`])),
+  ...['support', 'pool', 'products', 'lstm', 'decoder', 'updates'].map(
+    (name) => /** @type {[string]} */ ([`test/${name}.cpp`]),
+  ),
+];
 if (process.arch === 'x64') {
-  sources.push(['src/kernels_avx2.cpp', '-mavx2', '-mfma']);
-  sources.push(['src/kernels_avx512.cpp', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma']);
+  sources.unshift(['src/kernels_avx2.cpp', '-mavx2', '-mfma']);
+  sources.unshift(['src/kernels_avx512.cpp', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma']);
 }
 // With -O2 inline functions are in fact inlined: none compiled for a wide vector may serve a narrow one.
 const common = [
@@ -37,34 +44,39 @@ if (path === undefined || process.platform === 'win32') {
 }
 for (const build of builds) {
   const startedMs = Date.now();
-  const failure = sanitize(path, build);
+  const failure = await sanitize(path, build);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(0);
   process.stdout.write(`${failure === '' ? 'ok  ' : 'FAIL'} sanitizers ${build} (${seconds} s)\n${failure}`);
   if (failure !== '') process.exitCode = 1;
 }
 
-/** Builds the test with a sanitizer and runs it. Returns what was said if one of the two failed.
+/** Builds the tests with a sanitizer and runs them. Resolves to what was said if one of the two failed.
  * @param {string} compilerPath
  * @param {string} sanitizers */
-function sanitize(compilerPath, sanitizers) {
+async function sanitize(compilerPath, sanitizers) {
   mkdirSync(join(native, 'build'), { recursive: true });
   const scratch = mkdtempSync(join(native, 'build', 'sanitize-'));
   try {
     const flags = [...common, `-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all', '-pthread'];
-    /** @type {string[]} */
-    const objects = [];
-    for (const [file, ...own] of sources) {
-      const object = join(scratch, `${objects.length}.o`);
-      objects.push(object);
-      const failed = said(compilerPath, [...flags, ...own, '-c', join(native, file), '-o', object]);
-      if (failed !== '') return failed;
-    }
-    const program = join(scratch, 'pool_test');
-    const failed = said(compilerPath, [...flags, ...objects, '-o', program]);
+    const objectOf = (/** @type {number} */ index) => join(scratch, `${index}.o`);
+    const waiting = [...sources.entries()];
+    const failures = await Promise.all(
+      Array.from({ length: availableParallelism() }, async () => {
+        let failed = '';
+        for (let next = waiting.shift(); next !== undefined && failed === ''; next = waiting.shift()) {
+          const [index, [file, ...own]] = next;
+          failed = await said(compilerPath, [...flags, ...own, '-c', join(native, file), '-o', objectOf(index)]);
+        }
+        return failed;
+      }),
+    );
+    if (failures.some((failed) => failed !== '')) return failures.join('');
+    const program = join(scratch, 'native_test');
+    const failed = await said(compilerPath, [...flags, ...[...sources.keys()].map(objectOf), '-o', program]);
     if (failed !== '') return failed;
-    const ran = said(program, []);
+    const ran = await said(program, []);
     // Where addresses are spread wider than ThreadSanitizer of an older compiler knows, it wants them fixed.
-    return ran.includes('unexpected memory mapping') ? said('setarch', ['-R', program]) : ran;
+    return ran.includes('unexpected memory mapping') ? await said('setarch', ['-R', program]) : ran;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -72,13 +84,17 @@ function sanitize(compilerPath, sanitizers) {
 
 /** What a command said and how it ended if it failed, and nothing if it did not.
  * @param {string} command
- * @param {string[]} args */
+ * @param {string[]} args
+ * @returns {Promise<string>} */
 function said(command, args) {
-  const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
-    encoding: 'utf8',
-    timeout: patienceMs,
-    maxBuffer: 64 * 1024 * 1024,
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: patienceMs });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text) => (output += text));
+    child.on('error', (error) => resolve(`${command} cannot be run: ${error.message}\n`));
+    child.on('close', (status, signal) => {
+      resolve(status === 0 ? '' : `${output}${command} ended with ${signal ?? `status ${status}`}\n`);
+    });
   });
-  if (status === 0) return '';
-  return `${stdout ?? ''}${stderr ?? ''}${command} ended with ${error?.message ?? signal ?? `status ${status}`}\n`;
 }

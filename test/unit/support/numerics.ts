@@ -36,10 +36,17 @@ export function integers(seed: number, count: number, below: number): Int32Array
   return Int32Array.from(new RandomWords(seed, 'language').words(count), (word) => word % below);
 }
 
-/** A pattern in which each position is active with the given probability, and at least one is. */
-export function randomPattern(seed: number, rows: number, columns: number, density: number): Pattern {
+/**
+ * A pattern in which each position is active with the given probability, and at least one is unless that is 0.
+ * @param fullRow makes one row active as a whole
+ */
+export function randomPattern(seed: number, rows: number, columns: number, density: number, fullRow = false): Pattern {
+  if (density === 0 && !fullRow) return Pattern.fromPositions(rows, columns, new Int32Array(0));
+  const full = fullRow ? seed % rows : -1;
   const words = new RandomWords(seed, 'topology').words(rows * columns);
-  const positions = Int32Array.from(words.keys()).filter((position) => words[position] < density * 2 ** 32);
+  const positions = Int32Array.from(words.keys()).filter(
+    (position) => words[position] < density * 2 ** 32 || Math.floor(position / columns) === full,
+  );
   return Pattern.fromPositions(rows, columns, positions.length > 0 ? positions : Int32Array.of(seed % words.length));
 }
 
@@ -48,11 +55,16 @@ export function matrix(
   name: string,
   shape: readonly [rows: number, columns: number],
   storage: Storage,
-  { seed, density = 0.4, bound = 1 }: { seed: number; density?: number; bound?: number },
+  {
+    seed,
+    density = 0.4,
+    fullRow = false,
+    bound = 1,
+  }: { seed: number; density?: number | undefined; fullRow?: boolean | undefined; bound?: number },
 ): Parameter {
   const [rows, columns] = shape;
   const gates = [{ name: 'all', rows }];
-  const pattern = randomPattern(seed, rows, columns, density);
+  const pattern = randomPattern(seed, rows, columns, density, fullRow);
   const values = numbers(seed, rows * columns, bound);
   if (storage !== 'dense')
     return new SparseParameter(name, shape, gates, pattern, gather(values, pattern.positions()), storage);

@@ -15,6 +15,8 @@ export interface Sizes {
   readonly words: number;
   /** Share of each matrix that is active; 0.4 unless told. */
   readonly density?: number;
+  /** Whether each matrix has a row that is active as a whole. */
+  readonly fullRow?: boolean;
 }
 
 /** An op with everything that it can be differentiated by, plain tensors being dense parameters. */
@@ -25,26 +27,26 @@ export interface OpCase {
 
 export type MakeCase = (sizes: Sizes, storage: Storage, seed: number) => OpCase;
 
-const makeEmbedding: MakeCase = ({ batch, steps, inputs, words, density = 0.4 }, storage, seed) => {
-  const weight = matrix('embedding', [words, inputs], storage, { seed, density });
+const makeEmbedding: MakeCase = ({ batch, steps, inputs, words, density, fullRow }, storage, seed) => {
+  const weight = matrix('embedding', [words, inputs], storage, { seed, density, fullRow });
   const text = integers(seed, batch * steps, words);
   return { inputs: [weight], outputs: () => [embedding(weight, text)] };
 };
 
-const makeLinear: MakeCase = ({ batch, steps, inputs, units, density = 0.4 }, storage, seed) => {
+const makeLinear: MakeCase = ({ batch, steps, inputs, units, density, fullRow }, storage, seed) => {
   const x = denseParameter('x', [batch * steps, inputs], seed);
-  const weight = matrix('weight', [units, inputs], storage, { seed: seed + 1, density });
+  const weight = matrix('weight', [units, inputs], storage, { seed: seed + 1, density, fullRow });
   const bias = denseParameter('bias', [units], seed + 2);
   return { inputs: [x, weight, bias], outputs: () => [sparseLinear(x.values as tf.Tensor2D, weight, bias)] };
 };
 
-const makeLstm: MakeCase = ({ batch, steps, inputs, units, density = 0.4 }, storage, seed) => {
+const makeLstm: MakeCase = ({ batch, steps, inputs, units, density, fullRow }, storage, seed) => {
   const x = denseParameter('x', [batch * steps, inputs], seed);
   const hidden = denseParameter('hidden', [batch, units], seed + 1);
   const cell = denseParameter('cell', [batch, units], seed + 2);
   const weights = {
-    inputWeight: matrix('weight_ih', [4 * units, inputs], storage, { seed: seed + 3, density }),
-    recurrentWeight: matrix('weight_hh', [4 * units, units], storage, { seed: seed + 4, density }),
+    inputWeight: matrix('weight_ih', [4 * units, inputs], storage, { seed: seed + 3, density, fullRow }),
+    recurrentWeight: matrix('weight_hh', [4 * units, units], storage, { seed: seed + 4, density, fullRow }),
     inputBias: denseParameter('bias_ih', [4 * units], seed + 5),
     recurrentBias: denseParameter('bias_hh', [4 * units], seed + 6),
   };
@@ -57,9 +59,9 @@ const makeLstm: MakeCase = ({ batch, steps, inputs, units, density = 0.4 }, stor
   };
 };
 
-const makeDecoder: MakeCase = ({ batch, steps, units, words, density = 0.4 }, storage, seed) => {
+const makeDecoder: MakeCase = ({ batch, steps, units, words, density, fullRow }, storage, seed) => {
   const y = denseParameter('y', [batch * steps, units], seed);
-  const weight = matrix('decoder', [words, units], storage, { seed: seed + 1, density });
+  const weight = matrix('decoder', [words, units], storage, { seed: seed + 1, density, fullRow });
   const bias = denseParameter('bias', [words], seed + 2);
   const targets = integers(seed, batch * steps, words);
   return {
@@ -68,8 +70,8 @@ const makeDecoder: MakeCase = ({ batch, steps, units, words, density = 0.4 }, st
   };
 };
 
-const makeTied: MakeCase = ({ batch, steps, units, words, density = 0.4 }, storage, seed) => {
-  const weight = matrix('embedding', [words, units], storage, { seed, density });
+const makeTied: MakeCase = ({ batch, steps, units, words, density, fullRow }, storage, seed) => {
+  const weight = matrix('embedding', [words, units], storage, { seed, density, fullRow });
   const bias = denseParameter('bias', [words], seed + 1);
   const text = integers(seed, batch * steps, words);
   const targets = integers(seed + 1, batch * steps, words);
