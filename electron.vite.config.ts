@@ -16,6 +16,8 @@ export default defineConfig({
           'trainer-process': resolve('src/worker/trainer-process.ts'),
           'corpus-process': resolve('src/worker/corpus-process.ts'),
           golden: resolve('test/golden/golden.ts'),
+          bench: resolve('bench/bench.ts'),
+          fidelity: resolve('bench/fidelity.ts'),
         },
         // Beside the entries, so that every module finds its neighbours by import.meta.dirname.
         output: { chunkFileNames: '[name]-[hash].js' },

@@ -119,7 +119,7 @@ function sources() {
     hash.update(readFileSync(join(projectFolder, 'node_modules', name, 'package.json')));
   }
   const visit = (/** @type {string} */ path) => {
-    if (path === buildFolder || path === join(nativeFolder, 'test')) return;
+    if ([buildFolder, join(nativeFolder, 'test'), join(nativeFolder, 'bench')].includes(path)) return;
     if (statSync(path).isDirectory()) {
       for (const name of readdirSync(path).sort()) visit(join(path, name));
     } else {

@@ -45,7 +45,7 @@ bool isSmall(const Matrix& weight, int positions) { return isSmall(static_cast<d
 /** Pieces of scratch memory, by what they hold. */
 enum Piece_ {
   inputBlocks, outputBlocks, columnOrder, secondColumnOrder, hiddenBlocks, hiddenBefore, stepHidden, stepOut, stepDz, stepDc,
-  inPanels, wholeRows, ofLanes, ofTargets, wordSums, biases, sums, pieceCount
+  inPanels, sketchBlocks, wholeRows, ofLanes, ofTargets, wordSums, biases, sums, pieceCount
 };
 
 }  // namespace
@@ -189,25 +189,49 @@ void Engine::wholeGradient(const Matrix& weight, const float* dy, const float* p
   for (int share = 0; share < shares; share++) *norm += parts[share];
 }
 
+void Engine::makeSketch(const Matrix& weight, const float* dy, const float* x, int positions, const Whole& whole) {
+  const int blocks = blocksOf(positions);
+  Matrix signs{};
+  signs.rows = whole.sketches;
+  signs.columns = weight.rows;
+  signs.values = whole.signs;
+  // (signs dyᵀ) x: two products as narrow as there are sketches.
+  float* narrow = scratch(sketchBlocks, blockedSize(positions, whole.sketches));
+  float* panels = scratch(inPanels, static_cast<size_t>(blocksOf(weight.columns)) * positions * lanes);
+  packPanels(x, positions, weight.columns, panels);
+  pool_.run(isSmall(static_cast<double>(positions) * weight.rows), [&](int thread) {
+    const Range mine = part(blocks, thread);
+    for (int block = mine.begin; block < mine.end; block++) {
+      kernels_.forward(signs, nullptr, dy + static_cast<size_t>(block) * weight.rows * lanes, 1,
+                       narrow + static_cast<size_t>(block) * whole.sketches * lanes, {0, whole.sketches});
+    }
+    pool_.barrier();
+    const Range rows = part(whole.sketches, thread);
+    kernels_.denseGradient(narrow, whole.sketches, panels, positions, weight.columns,
+                           whole.sketch + static_cast<size_t>(rows.begin) * weight.columns, rows);
+  });
+}
+
 void Engine::gradients(const float* dy, int positions, const std::vector<Gradient>& wanted) {
   std::vector<Factor> factors;
   int sharing = 0;
-  for (const Gradient& g : wanted) sharing += g.norm != nullptr ? 1 : 0;
+  for (const Gradient& g : wanted) sharing += g.whole.norm != nullptr ? 1 : 0;
   for (const Gradient& g : wanted) {
     const Matrix& weight = g.weight;
-    if (weight.sparse && !wholeIsCheaper(weight, positions, g.norm != nullptr, std::max(sharing, 1))) {
+    if (g.whole.signs != nullptr) makeSketch(weight, dy, g.x, positions, g.whole);
+    if (weight.sparse && !wholeIsCheaper(weight, positions, g.whole.norm != nullptr, std::max(sharing, 1))) {
       float* blocked = scratch(g.blocks, blockedSize(positions, weight.columns));
       packAll(g.x, positions, weight.columns, blocked);
       pool_.run(isSmall(weight, positions), [&](int thread) {
         kernels_.gradient(weight, dy, blocked, blocksOf(positions), g.dWeight, balanced(weight, false, thread));
       });
-      if (g.norm != nullptr) factors.push_back({blocked, weight.columns, g.norm});
+      if (g.whole.norm != nullptr) factors.push_back({blocked, weight.columns, g.whole.norm});
       continue;
     }
     float* panels = scratch(inPanels, static_cast<size_t>(blocksOf(weight.columns)) * positions * lanes);
     packPanels(g.x, positions, weight.columns, panels);
     if (weight.sparse) {
-      wholeGradient(weight, dy, panels, positions, g.dWeight, g.norm);
+      wholeGradient(weight, dy, panels, positions, g.dWeight, g.whole.norm);
       continue;
     }
     pool_.run(isSmall(weight, positions), [&](int thread) {
@@ -215,6 +239,7 @@ void Engine::gradients(const float* dy, int positions, const std::vector<Gradien
       kernels_.denseGradient(dy, weight.rows, panels, positions, weight.columns,
                              g.dWeight + static_cast<size_t>(mine.begin) * weight.columns, mine);
     });
+    if (g.whole.norm != nullptr) *g.whole.norm = sumOfSquares(g.dWeight, weight.rows * weight.columns);
   }
   // Matrices that are used together have the gradient of their output in common, which is the larger part of the work.
   if (!factors.empty()) gramNorms(dy, wanted.front().weight.rows, factors, blocksOf(positions));
@@ -232,7 +257,7 @@ void Engine::linearForward(const Matrix& weight, const float* bias, const float*
 }
 
 void Engine::linearBackward(const Matrix& weight, const int32_t* source, const float* dy, const float* x, int positions, float* dx,
-                            float* dWeight, float* dBias, double* norm) {
+                            float* dWeight, float* dBias, const Whole& whole) {
   const int blocks = blocksOf(positions);
   float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
   float* out = scratch(outputBlocks, blockedSize(positions, weight.rows));
@@ -243,7 +268,7 @@ void Engine::linearBackward(const Matrix& weight, const int32_t* source, const f
     kernels_.rowSums(out, weight.rows, blocks, dBias, part(weight.rows, thread));
   });
   unpackAll(in, positions, weight.columns, dx);
-  gradients(out, positions, {{weight, x, inputBlocks, dWeight, norm}});
+  gradients(out, positions, {{weight, x, inputBlocks, dWeight, whole}});
 }
 
 // ---------------------------------------------------------------- LSTM
@@ -344,7 +369,7 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
   float* before = scratch(hiddenBefore, static_cast<size_t>(positions) * w.size);
   std::memcpy(before, w.hidden, sizeof(float) * ofBatch);
   std::memcpy(before + ofBatch, w.y, sizeof(float) * (static_cast<size_t>(positions) * w.size - ofBatch));
-  gradients(dGates, positions, {{input, w.x, inputBlocks, g.dInput, g.inputNorm}, {recurrent, before, hiddenBlocks, g.dRecurrent, g.recurrentNorm}});
+  gradients(dGates, positions, {{input, w.x, inputBlocks, g.dInput, g.wholeInput}, {recurrent, before, hiddenBlocks, g.dRecurrent, g.wholeRecurrent}});
 }
 
 // ---------------------------------------------------------------- decoder and cross-entropy
@@ -401,7 +426,7 @@ float Engine::decode(const Matrix& weight, const float* bias, const float* y, co
 }
 
 void Engine::decodeBackward(const Matrix& weight, const int32_t* source, const float* y, const int32_t* targets, int positions,
-                            float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, double* norm) {
+                            float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, const Whole& whole) {
   const int blocks = blocksOf(positions);
   const float scale = dLoss / static_cast<float>(positions);
   const float* inverse = probabilities + blockedSize(positions, weight.rows);
@@ -425,7 +450,7 @@ void Engine::decodeBackward(const Matrix& weight, const int32_t* source, const f
     kernels_.transposed(both, dLogits, blocks, in, balanced(weight, true, thread));
   });
   unpackAll(in, positions, weight.columns, dy);
-  gradients(dLogits, positions, {{weight, y, inputBlocks, dWeight, norm}});
+  gradients(dLogits, positions, {{weight, y, inputBlocks, dWeight, whole}});
 }
 
 // ---------------------------------------------------------------- embedding
@@ -448,7 +473,7 @@ void Engine::lookUp(const Matrix& weight, const int32_t* words, int positions, f
 }
 
 void Engine::lookUpBackward(const Matrix& weight, const int32_t* words, int positions, const float* dRows, float* dWeight,
-                            double* norm) {
+                            const Whole& whole) {
   const size_t count = storedIn(weight);
   std::memset(dWeight, 0, sizeof(float) * count);
   // Positions by word, so that each word's row is summed once, in the order of the text.
@@ -457,6 +482,7 @@ void Engine::lookUpBackward(const Matrix& weight, const int32_t* words, int posi
   std::sort(order, order + positions, [&](int a, int b) { return words[a] != words[b] ? words[a] < words[b] : a < b; });
   float* row = scratch(biases, static_cast<size_t>(weight.columns));
   double squares = 0;
+  std::fill(whole.sketch, whole.sketch + static_cast<size_t>(whole.sketches) * weight.columns, 0.f);
   for (int first = 0; first < positions;) {
     const int word = words[order[first]];
     std::memset(row, 0, sizeof(float) * weight.columns);
@@ -464,7 +490,12 @@ void Engine::lookUpBackward(const Matrix& weight, const int32_t* words, int posi
       const float* from = dRows + static_cast<size_t>(order[first]) * weight.columns;
       for (int column = 0; column < weight.columns; column++) row[column] += from[column];
     }
-    if (norm != nullptr) squares += kernels_.sumOfSquares(row, 0, weight.columns);
+    if (whole.norm != nullptr) squares += kernels_.sumOfSquares(row, 0, weight.columns);
+    for (int sketch = 0; sketch < whole.sketches; sketch++) {
+      const float sign = whole.signs[static_cast<size_t>(sketch) * weight.rows + word];
+      float* to = whole.sketch + static_cast<size_t>(sketch) * weight.columns;
+      for (int column = 0; column < weight.columns; column++) to[column] += sign * row[column];
+    }
     if (!weight.sparse) {
       std::memcpy(dWeight + static_cast<size_t>(word) * weight.columns, row, sizeof(float) * weight.columns);
       continue;
@@ -475,7 +506,7 @@ void Engine::lookUpBackward(const Matrix& weight, const int32_t* words, int posi
     if (weight.wide) collect(static_cast<const uint32_t*>(weight.column));
     else collect(static_cast<const uint16_t*>(weight.column));
   }
-  if (norm != nullptr) *norm = squares;
+  if (whole.norm != nullptr) *whole.norm = squares;
 }
 
 // ---------------------------------------------------------------- optimisers and masks

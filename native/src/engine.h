@@ -36,6 +36,20 @@ inline size_t lstmCellsSize(int steps, int batch, int size) {
 /** Probabilities of all words, and what they were divided by, at each position. */
 inline size_t decodedSize(int positions, int words) { return blockedSize(positions, words + 1); }
 
+/** What is asked of the gradient of all weights of a sparse matrix. */
+struct Whole {
+  /** Takes its squared norm where it is not null. */
+  double* norm = nullptr;
+  /** [sketches, columns] takes the product of signs [sketches, rows] and it where there are any. */
+  const float* signs = nullptr;
+  float* sketch = nullptr;
+  int sketches = 0;
+
+  Whole() = default;
+  Whole(double* norm_) : norm(norm_) {}
+  Whole(const float* signs_, float* sketch_, int sketches_) : signs(signs_), sketch(sketch_), sketches(sketches_) {}
+};
+
 /**
  * The ops of a training step on one pool of threads with the kernels of one vector width. What is needed between the kernels of an
  * op lies in scratch memory that is kept, so that a step allocates nothing. Sums go over the same numbers in the same order whatever the
@@ -50,9 +64,9 @@ class Engine {
 
   /** y = x Wᵀ + bias; x [positions, columns], y [positions, rows]. */
   void linearForward(const Matrix& weight, const float* bias, const float* x, int positions, float* y);
-  /** Gradients of all three; `norm` takes the squared norm of the whole gradient of W where it is not null. */
+  /** Gradients of all three. */
   void linearBackward(const Matrix& weight, const int32_t* source, const float* dy, const float* x, int positions, float* dx,
-                      float* dWeight, float* dBias, double* norm);
+                      float* dWeight, float* dBias, const Whole& whole);
 
   void lstmForward(const Matrix& input, const Matrix& recurrent, const float* inputBias, const float* recurrentBias,
                    const LstmWindow& window, float* hiddenAfter, float* cellAfter);
@@ -66,8 +80,8 @@ class Engine {
     float* dBias;
     float* dHidden;
     float* dCell;
-    double* inputNorm;
-    double* recurrentNorm;
+    Whole wholeInput;
+    Whole wholeRecurrent;
   };
   void lstmBackward(const Matrix& input, const int32_t* inputSource, const Matrix& recurrent, const int32_t* recurrentSource,
                     const LstmWindow& window, const LstmGradients& gradients);
@@ -75,11 +89,11 @@ class Engine {
   /** Mean cross-entropy of softmax(y Wᵀ + bias); `probabilities` keeps decodedSize(positions, rows) numbers for the way back, which uses them up. */
   float decode(const Matrix& weight, const float* bias, const float* y, const int32_t* targets, int positions, float* probabilities);
   void decodeBackward(const Matrix& weight, const int32_t* source, const float* y, const int32_t* targets, int positions,
-                      float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, double* norm);
+                      float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, const Whole& whole);
 
   /** Rows of W, [positions, columns]. */
   void lookUp(const Matrix& weight, const int32_t* words, int positions, float* rows);
-  void lookUpBackward(const Matrix& weight, const int32_t* words, int positions, const float* dRows, float* dWeight, double* norm);
+  void lookUpBackward(const Matrix& weight, const int32_t* words, int positions, const float* dRows, float* dWeight, const Whole& whole);
 
   void sgd(float* w, const float* g, const float* mask, int count, float scale, float decay, float rate);
   void averagedSgd(float* w, const float* g, const float* mask, float* average, const float* since, int count, float now, float scale,
@@ -110,11 +124,12 @@ class Engine {
     /** Scratch memory for x in blocks. */
     int blocks;
     float* dWeight;
-    /** Takes the squared norm of the whole gradient of a sparse matrix where it is not null. */
-    double* norm;
+    Whole whole;
   };
   /** Gradients of matrices that have the gradient of their output, in blocks, in common. */
   void gradients(const float* dy, int positions, const std::vector<Gradient>& wanted);
+  /** sketch = signs times dyᵀ x */
+  void makeSketch(const Matrix& weight, const float* dy, const float* x, int positions, const Whole& whole);
   bool wholeIsCheaper(const Matrix& weight, int positions, bool norm, int sharing) const;
   /** All of the gradient of a sparse matrix, a few rows at a time, of which what is active is kept. */
   void wholeGradient(const Matrix& weight, const float* dy, const float* panels, int positions, float* dWeight, double* norm);

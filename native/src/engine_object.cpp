@@ -39,12 +39,6 @@ class Arguments {
     return value.As<Napi::Number>().DoubleValue();
   }
 
-  bool flag() {
-    const Napi::Value value = info_[next_++];
-    if (!value.IsBoolean()) fail("must be true or false");
-    return value.As<Napi::Boolean>().Value();
-  }
-
   /** A Float32Array of at least `size` numbers; its length is the answer's second part. */
   float* floats(size_t size) { return floats(info_[next_++], size); }
 
@@ -107,6 +101,21 @@ class Arguments {
     matrix.rowTile = tiles(object.Get("rowTile"), matrix.columns, matrix.rows, stored);
     matrix.columnTile = tiles(object.Get("columnTile"), matrix.rows, matrix.columns, stored);
     return weight;
+  }
+
+  /** null, "norm" or { signs, sketch }, as addon.ts has them. */
+  Whole whole(const Matrix& weight, double* norm) {
+    const Napi::Value value = info_[next_++];
+    if (value.IsNull()) return {};
+    if (value.IsString() && value.As<Napi::String>().Utf8Value() == "norm") return norm;
+    if (!value.IsObject() || !value.As<Napi::Object>().Has("signs")) fail("must be null, \"norm\" or a sketch");
+    const Napi::Object object = value.As<Napi::Object>();
+    const Napi::Value signs = object.Get("signs");
+    const size_t rows = weight.rows;
+    const float* from = floats(signs, rows);
+    const size_t sketches = signs.As<Napi::Float32Array>().ElementLength() / rows;
+    if (sketches > 1024) fail("is a sketch of more than 1024 rows");
+    return {from, floats(object.Get("sketch"), sketches * weight.columns), static_cast<int>(sketches)};
   }
 
   [[noreturn]] void fail(const std::string& what) const {
@@ -215,7 +224,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return info.Env().Undefined();
   }
 
-  /** linearBackward(weight, positions, dy, x, dx, dWeight, dBias, withNorm): squared norm of the whole gradient, or 0 */
+  /** linearBackward(weight, positions, dy, x, dx, dWeight, dBias, whole): squared norm of the whole gradient, or 0 */
   Napi::Value linearBackward(const Napi::CallbackInfo& info) {
     Arguments a(info);
     const auto weight = a.weight();
@@ -227,7 +236,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     float* dWeight = a.floats(weight.stored);
     float* dBias = a.floats(m.rows);
     double norm = 0;
-    engine_->linearBackward(m, weight.source, dy, x, positions, dx, dWeight, dBias, a.flag() ? &norm : nullptr);
+    engine_->linearBackward(m, weight.source, dy, x, positions, dx, dWeight, dBias, a.whole(m, &norm));
     return Napi::Number::New(info.Env(), norm);
   }
 
@@ -265,7 +274,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   /**
    * lstmBackward(inputWeight, recurrentWeight, steps, batch, x, hidden, y, gates, cells, dy, dHiddenAfter, dCellAfter, dx, dInput,
-   * dRecurrent, dBias, dHidden, dCell, withInputNorm, withRecurrentNorm): [squared norm of the whole gradient of each, or 0]
+   * dRecurrent, dBias, dHidden, dCell, wholeInput, wholeRecurrent): [squared norm of the whole gradient of each, or 0]
    */
   Napi::Value lstmBackward(const Napi::CallbackInfo& info) {
     Arguments a(info);
@@ -298,8 +307,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     g.dBias = a.floats(4 * static_cast<size_t>(size));
     g.dHidden = a.floats(state);
     g.dCell = a.floats(state);
-    g.inputNorm = a.flag() ? &norms[0] : nullptr;
-    g.recurrentNorm = a.flag() ? &norms[1] : nullptr;
+    g.wholeInput = a.whole(input.matrix, &norms[0]);
+    g.wholeRecurrent = a.whole(recurrent.matrix, &norms[1]);
     engine_->lstmBackward(input.matrix, input.source, recurrent.matrix, recurrent.source, window, g);
     Napi::Array result = Napi::Array::New(info.Env(), 2);
     result.Set(0u, norms[0]);
@@ -320,7 +329,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return Napi::Number::New(info.Env(), engine_->decode(m, bias, y, targets, positions, probabilities));
   }
 
-  /** decodeBackward(weight, positions, y, targets, probabilities, dLoss, dy, dWeight, dBias, withNorm): squared norm, or 0 */
+  /** decodeBackward(weight, positions, y, targets, probabilities, dLoss, dy, dWeight, dBias, whole): squared norm, or 0 */
   Napi::Value decodeBackward(const Napi::CallbackInfo& info) {
     Arguments a(info);
     const auto weight = a.weight();
@@ -335,7 +344,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     float* dBias = a.floats(m.rows);
     double norm = 0;
     engine_->decodeBackward(m, weight.source, y, targets, positions, probabilities, dLoss, dy, dWeight, dBias,
-                            a.flag() ? &norm : nullptr);
+                            a.whole(m, &norm));
     return Napi::Number::New(info.Env(), norm);
   }
 
@@ -349,7 +358,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return info.Env().Undefined();
   }
 
-  /** lookUpBackward(weight, words, dRows, dWeight, withNorm): squared norm, or 0 */
+  /** lookUpBackward(weight, words, dRows, dWeight, whole): squared norm, or 0 */
   Napi::Value lookUpBackward(const Napi::CallbackInfo& info) {
     Arguments a(info);
     const auto weight = a.weight();
@@ -358,7 +367,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const float* dRows = a.floats(times(positions, weight.matrix.columns));
     float* dWeight = a.floats(weight.stored);
     double norm = 0;
-    engine_->lookUpBackward(weight.matrix, words, positions, dRows, dWeight, a.flag() ? &norm : nullptr);
+    engine_->lookUpBackward(weight.matrix, words, positions, dRows, dWeight, a.whole(weight.matrix, &norm));
     return Napi::Number::New(info.Env(), norm);
   }
 

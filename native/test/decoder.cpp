@@ -57,7 +57,7 @@ struct Decoder {
 
 void testDecode(Engine& engine, const Decoder& want, bool withNorm, const std::string& name) {
   const Matrix weight = want.weight.matrix();
-  Floats probabilities = unwritten(blockedSize(want.positions, weight.rows));
+  Floats probabilities = unwritten(sparrow::decodedSize(want.positions, weight.rows));
   const float loss = engine.decode(weight, want.bias.data(), want.y.data(), want.targets.data(), want.positions, probabilities.data());
   Floats dy = unwritten(want.dy.size()), dWeight = unwritten(want.dWeight.size()), dBias = unwritten(weight.rows);
   double norm = NAN;

@@ -149,8 +149,8 @@ void testEngine(Engine& engine, const Lstm& want, std::pair<bool, bool> norms, c
   g.dBias = dBias.data();
   g.dHidden = dHidden.data();
   g.dCell = dCell.data();
-  g.inputNorm = norms.first ? &inputNorm : nullptr;
-  g.recurrentNorm = norms.second ? &recurrentNorm : nullptr;
+  g.wholeInput = norms.first ? &inputNorm : nullptr;
+  g.wholeRecurrent = norms.second ? &recurrentNorm : nullptr;
   engine.lstmBackward(input, want.input.source.data(), recurrent, want.recurrent.source.data(), window, g);
 
   const std::string where = name + "lstm, " + want.input.name() + " and " + want.recurrent.name() + ", " + std::to_string(s.steps) +

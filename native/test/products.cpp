@@ -44,6 +44,18 @@ struct Linear {
   bool withNorm;
 };
 
+/** [positions, columns] in panels of 64 columns. */
+Floats panelsOf(const Floats& x, int positions, int columns) {
+  Floats panels(static_cast<size_t>(blocksOf(columns)) * positions * lanes);
+  for (int position = 0; position < positions; position++) {
+    for (int column = 0; column < columns; column++) {
+      panels[(static_cast<size_t>(column / lanes) * positions + position) * lanes + column % lanes] =
+          x[static_cast<size_t>(position) * columns + column];
+    }
+  }
+  return panels;
+}
+
 void testKernels(const Kernels& kernels, Pool& pool, const Linear& want) {
   const int rows = want.weight.rows, columns = want.weight.columns, positions = want.positions;
   const int blocks = blocksOf(positions);
@@ -53,6 +65,7 @@ void testKernels(const Kernels& kernels, Pool& pool, const Linear& want) {
   Floats y = unwritten(blockedSize(positions, rows)), dy = y;
   Floats yRows = unwritten(want.y.size()), dxRows = unwritten(want.dx.size());
   Floats dWeight = unwritten(want.dWeight.size()), dBias = unwritten(rows);
+  const Floats panels = panelsOf(want.x, positions, columns);
   pool.run(false, [&](int thread) {
     const auto part = [&](int count) {
       const Share share = shareOf(count, thread, pool.size());
@@ -65,7 +78,7 @@ void testKernels(const Kernels& kernels, Pool& pool, const Linear& want) {
     kernels.transposed(weight, dy.data(), blocks, dx.data(), part(columns));
     kernels.rowSums(dy.data(), rows, blocks, dBias.data(), part(rows));
     if (weight.sparse) kernels.gradient(weight, dy.data(), x.data(), blocks, dWeight.data(), part(rows));
-    else kernels.denseGradient(dy.data(), rows, want.x.data(), positions, columns, dWeight.data(), part(rows));
+    else kernels.denseGradient(dy.data(), rows, panels.data(), positions, columns, dWeight.data() + static_cast<size_t>(part(rows).begin) * columns, part(rows));
     pool.barrier();
     kernels.unpack(y.data(), positions, rows, yRows.data(), part(rows));
     kernels.unpack(dx.data(), positions, columns, dxRows.data(), part(columns));

@@ -1,4 +1,5 @@
 #include "support.h"
+#include "tiles.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -87,6 +88,8 @@ Weight::Weight(int rows, int columns, Storage storage, double density, unsigned 
   narrowRow.assign(rowOf.begin(), rowOf.end());
   wideColumn.assign(columnOf.begin(), columnOf.end());
   wideRow.assign(rowOf.begin(), rowOf.end());
+  rowTile = tileStarts(rowStart, wideColumn, columns);
+  columnTile = tileStarts(columnStart, wideRow, rows);
   values.shrink_to_fit();
   valuesByColumn.shrink_to_fit();
   rowStart.shrink_to_fit();
@@ -104,6 +107,8 @@ Matrix Weight::matrix() const {
   matrix.wide = storage == Storage::wide;
   matrix.rowStart = rowStart.data();
   matrix.columnStart = columnStart.data();
+  matrix.rowTile = rowTile.data();
+  matrix.columnTile = columnTile.data();
   if (matrix.wide) {
     matrix.column = wideColumn.data();
     matrix.row = wideRow.data();

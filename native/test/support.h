@@ -66,6 +66,7 @@ struct Weight {
   std::vector<int32_t> source;
   std::vector<uint16_t> narrowColumn, narrowRow;
   std::vector<uint32_t> wideColumn, wideRow;
+  std::vector<int32_t> rowTile, columnTile;
 
   float at(int row, int column) const { return dense[static_cast<size_t>(row) * columns + column]; }
   /** Without `valuesByColumn`, which the engine makes itself. */

@@ -1,7 +1,7 @@
 // Optimisers, dropout, and what else goes over arrays.
 #include <algorithm>
 
-#include "../src/philox.h"
+#include "philox.h"
 #include "support.h"
 
 namespace sparrow::test {
@@ -82,7 +82,7 @@ void testDropout(Engine& engine, int count, const std::string& where) {
   const uint32_t threshold = 0x60000000u;
   const float scale = 1.6f;
   Floats mask = unwritten(count);
-  engine.dropout(11, 22, 33, 44, threshold, scale, mask.data(), count);
+  engine.dropout({11, 22, 33, 44, threshold, scale}, mask.data(), count);
   bool ok = true;
   for (int i = 0; i < count; i++) {
     uint32_t words[4];

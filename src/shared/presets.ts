@@ -1,3 +1,6 @@
+import miniPtbDense from '../../resources/presets/mini-ptb-dense.json';
+import miniPtbSelfish from '../../resources/presets/mini-ptb-selfish.json';
+import miniPtbStatic from '../../resources/presets/mini-ptb-static.json';
 import quickDense from '../../resources/presets/quick-dense.json';
 import quickSelfish from '../../resources/presets/quick-selfish.json';
 import quickStatic from '../../resources/presets/quick-static.json';
@@ -17,6 +20,9 @@ const files: Readonly<Record<string, { readonly sentence: string; readonly confi
   'quick-static': quickStatic,
   'quick-dense': quickDense,
   'selfish-lstm-ptb': selfishLstmPtb,
+  'mini-ptb-static': miniPtbStatic,
+  'mini-ptb-selfish': miniPtbSelfish,
+  'mini-ptb-dense': miniPtbDense,
 };
 
 /** Every preset is a file in resources/presets, checked here as any configuration is. */

@@ -149,7 +149,7 @@ const engineReport = z.object({
 export type EngineReport = z.output<typeof engineReport>;
 
 /** What `bench step` has measured. */
-const stepBenchmark = z.object({
+export const stepBenchmarkSchema = z.object({
   engine: z.string(),
   threads: count,
   layout: z.enum(['packed', 'masked']),
@@ -160,8 +160,10 @@ const stepBenchmark = z.object({
   peakMemoryMb: metric,
   activeWeights: count,
   clipNorm: z.string(),
+  /** Milliseconds of the median step by op, if asked for; they add up to it. */
+  profile: z.record(z.string(), metric).optional(),
 });
-export type StepBenchmark = z.output<typeof stepBenchmark>;
+export type StepBenchmark = z.output<typeof stepBenchmarkSchema>;
 
 /**
  * What a trainer sends: an event with its number in the run (a resumed run goes on counting from its checkpoint), why it
@@ -171,7 +173,7 @@ export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
   z.strictObject({ refused: failure }),
   z.strictObject({ engines: z.array(engineReport) }),
-  z.strictObject({ benchmark: stepBenchmark }),
+  z.strictObject({ benchmark: stepBenchmarkSchema }),
 ]);
 export type TrainerMessage = z.output<typeof trainerMessageSchema>;
 
@@ -189,7 +191,7 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
   /** Try every engine. */
   z.object({ type: z.literal('probe') }),
   /** Time training steps. */
-  z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count }),
+  z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count, profile: z.boolean() }),
   /** Every event up to this number is where no crash can lose it. */
   z.object({ type: z.literal('acknowledge'), sequence: count }),
   /** Write a checkpoint after the step at hand (of the next epoch, if this one is being evaluated) and wait. */

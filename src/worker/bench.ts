@@ -4,22 +4,32 @@ import { Streams } from './corpus/batches.js';
 import { startEngine } from './engines/engine.js';
 import { initialParameters, modelKinds } from './models/build.js';
 import { createOptimizer } from './optimizers/optimizer.js';
+import { profileOf, Recorder } from './profile.js';
 import { RandomWords } from './random/random.js';
-import { initialMasks, nothingDone } from './run.js';
+import { initialMasks, nothingDone, refuseTooLarge } from './run.js';
 import { methods } from './sparsity/methods.js';
 import { trainOnWindow } from './trainer.js';
 
+/** Steps before those that count: in the first one memory is made, in the second it is first used again. */
+const warmUp = 2;
+
 /**
  * Times training steps: everything a step of a run does (forward, backward, clipping, update, masks) on parameters as they
- * are at the start of one, and words drawn evenly. The first step, in which memory is made, is not counted.
+ * are at the start of one, and words drawn evenly.
+ *
+ * @param profile whether to say where the time of the median step goes
  */
-export async function benchStep(config: RunConfig, vocabulary: number, steps: number): Promise<StepBenchmark> {
+export async function benchStep(
+  config: RunConfig,
+  { vocabulary, steps, profile }: { vocabulary: number; steps: number; profile: boolean },
+): Promise<StepBenchmark> {
   const { batch, bptt } = config.training;
   const engine = await startEngine(config.device);
   const layout = config.device.layout === 'auto' ? engine.preferredLayout : config.device.layout;
   const kind = modelKinds[config.model.kind];
   const method = methods[config.method.kind];
   const specs = kind.parameters(config.model, vocabulary);
+  refuseTooLarge(specs, method, config, layout);
   const parameters = initialParameters(specs, initialMasks(specs, method, config), layout, config.seed);
   const model = kind.create(config.model, parameters);
   const ids = new RandomWords(config.seed, 'language').words((bptt + 1) * batch);
@@ -36,13 +46,17 @@ export async function benchStep(config: RunConfig, vocabulary: number, steps: nu
     progress: nothingDone(),
     state: model.initialState(batch),
   };
-  const times: number[] = [];
-  for (let step = 0; step <= steps; step++) {
-    const before = performance.now();
+  const recorder = profile ? new Recorder() : undefined;
+  const timed: { ms: number; ops?: Record<string, number> }[] = [];
+  for (let step = 0; step < warmUp + steps; step++) {
+    const begin = performance.now();
     trainOnWindow(run, 0, bptt);
-    if (step > 0) times.push(performance.now() - before);
+    const end = performance.now();
+    const calls = recorder?.take();
+    if (step < warmUp) continue;
+    timed.push({ ms: end - begin, ...(calls === undefined ? {} : { ops: profileOf(calls, { begin, end }) }) });
   }
-  const msPerStep = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+  const { ms: msPerStep, ops } = timed.sort((a, b) => a.ms - b.ms)[Math.floor(timed.length / 2)];
   return {
     engine: engine.name,
     threads: engine.threads,
@@ -52,5 +66,6 @@ export async function benchStep(config: RunConfig, vocabulary: number, steps: nu
     peakMemoryMb: process.resourceUsage().maxRSS / 1024,
     activeWeights: parameters.reduce((sum, { activeCount }) => sum + activeCount, 0),
     clipNorm: config.optimizer.clipNorm,
+    ...(ops === undefined ? {} : { profile: ops }),
   };
 }

@@ -197,8 +197,14 @@ export function describeRun(run: Run): RunEventOf<'started'> {
 /**
  * A model that cannot fit would end in the middle of nowhere: weights and gradients are counted, with what the optimiser
  * keeps and the mask of each, at four bytes a number.
+ * @throws UserError
  */
-function refuseTooLarge(specs: readonly ParameterSpec[], method: Method, config: RunConfig, layout: Layout): void {
+export function refuseTooLarge(
+  specs: readonly ParameterSpec[],
+  method: Method,
+  config: RunConfig,
+  layout: Layout,
+): void {
   const density = method.sparse && layout === 'packed' ? config.method.density : 1;
   const sizes = specs.map(({ shape }) => shape.reduce((product, length) => product * length, 1));
   const copies = (config.optimizer.kind === 'sgd' ? 2 : 4) + (method.sparse && layout === 'masked' ? 1 : 0);

@@ -85,7 +85,7 @@ const port = openPort((message) => {
       void tryEngines().then((engines) => answer({ engines }));
       break;
     case 'bench':
-      void benchStep(parseRunConfig(command.config), command.vocabulary, command.steps).then(
+      void benchStep(parseRunConfig(command.config), command).then(
         (benchmark) => answer({ benchmark }),
         (error: unknown) => answer({ refused: explain(error) }),
       );

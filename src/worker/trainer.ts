@@ -117,7 +117,7 @@ export function trainOnWindow(run: Trained, start: number, length: number): void
   const step = progress.step;
   const dropout: Dropout = (site, p, shape) => (p === 0 ? undefined : dropoutMask({ seed, step, site }, p, shape));
 
-  watchGradients(model.parameters, clipNorm);
+  watchGradients(model.parameters, clipNorm, { seed, step });
   const { loss, gradients, state } = lossAndGradients(model, streams.train.window(start, length), run.state, dropout);
   const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step });
   const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];

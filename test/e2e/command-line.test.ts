@@ -240,9 +240,41 @@ test('bench step times whole steps of what it is told to', async () => {
   const dense = await sparrow(home, ['bench', 'step', ...sizes, '--density', '1.0', '--engine', 'wasm']);
   expect(dense.status).toBe(0);
   expect(dense.stdout).toMatch(/^engine +wasm, 1 thread, masked/m);
-  const wrong = await sparrow(home, ['bench', 'step', '--hidden', 'many']);
-  expect(wrong.status).toBe(1);
-  expect(wrong.stderr).toBe('sparrow: model.hidden: "many" is not a number\n');
+});
+
+test.each([
+  [['--hidden', 'many'], 1, /^sparrow: model\.hidden: "many" is not a number\n$/],
+  [['--density', '0'], 1, /^sparrow: method\.density: 0 must be more than 0\n$/],
+  [['--clip-norm', 'some'], 1, /^sparrow: optimizer\.clipNorm: "some" must be one of "all", "sketched", "active"\n$/],
+  [['--engine', 'abacus'], 1, /^sparrow: device\.engine: "abacus" must be one of "auto", "native", "wasm"\n$/],
+  [['--layout', 'loose'], 1, /^sparrow: device\.layout: "loose" must be one of "auto", "packed", "masked"\n$/],
+  [['--model', 'mlp'], 1, /^sparrow: model\.kind: "mlp" must be one of "stacked-lstm"\n$/],
+  [['--steps', '0'], 1, /^sparrow: --steps: "0" must be a whole number of at least 1\n$/],
+  [['--vocabulary', '1'], 1, /^sparrow: --vocabulary: "1" must be a whole number of at least 2\n$/],
+  [['--hidden', '100000'], 1, /^sparrow: the model needs \S+ GB for its weights.*\n$/],
+  [['--depth', '3'], 2, /^sparrow: unknown option '--depth'\n$/],
+])('bench step refuses %j in one line', async (args, status, message) => {
+  const refused = await sparrow(home, ['bench', 'step', ...args]);
+  expect(refused).toMatchObject({ status, stdout: '' });
+  expect(refused.stderr).toMatch(message);
+});
+
+test('bench step says where the time of a step goes', async () => {
+  const sizes = ['--hidden', '8', '--layers', '2', '--batch', '3', '--bptt', '4', '--vocabulary', '50', '--steps', '1'];
+  const { status, stdout } = await sparrow(home, [
+    'bench',
+    'step',
+    ...sizes,
+    '--density',
+    '0.5',
+    '--profile',
+    '--json',
+  ]);
+  expect(status).toBe(0);
+  const { msPerStep, profile } = JSON.parse(stdout) as { msPerStep: number; profile: Record<string, number> };
+  const layers = ['lstm 0 forward', 'lstm 1 forward', 'lstm 1 backward', 'lstm 0 backward'];
+  for (const op of [...layers, 'decoder forward', 'decoder backward', 'update']) expect(profile[op]).toBeGreaterThan(0);
+  expect(Object.values(profile).reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(msPerStep, 6);
 });
 
 test('doctor says what works, and fails where the data folder cannot be written', async () => {

@@ -58,7 +58,7 @@ export const trajectoryCase: Kind = {
         targets: tokens.slice(row + batch, row + (T + 1) * batch),
         batch,
       };
-      watchGradients(parameters, 'all');
+      watchGradients(parameters, 'all', { seed: 0, step });
       const pass = lossAndGradients(model, window, state, noDropout);
       tf.dispose(state as tf.Tensor[]);
       state = pass.state;

@@ -118,7 +118,7 @@ async function trainingLosses(layout: Layout, evaluated: boolean): Promise<numbe
   let state: State = model.initialState(2);
   const losses: number[] = [];
   for (const [step, { start, length }] of text.windows(4).entries()) {
-    watchGradients(parameters, 'all');
+    watchGradients(parameters, 'all', { seed: 1, step });
     const dropout: Dropout = (site, p, shape) => dropoutMask({ seed: 1, step, site }, p, shape);
     const pass = lossAndGradients(model, text.window(start, length), state, dropout);
     const norm = gradientNorm(parameters, pass.gradients, 'all', { seed: 1, step });

@@ -37,7 +37,7 @@ function rightArguments(matrixOf: typeof denseMatrix): Record<Method, { args: un
   const bias = () => floats(4 * size);
   return {
     linearForward: { args: [weight, floats(rows), positions, x(), y()] },
-    linearBackward: { args: [weight, positions, y(), x(), x(), ofWeight, floats(rows), true] },
+    linearBackward: { args: [weight, positions, y(), x(), x(), ofWeight, floats(rows), 'norm'] },
     lstmForward: {
       args: [
         ...[input, recurrent, bias(), bias(), steps, batch, x(), state(), state(), h()],
@@ -47,15 +47,15 @@ function rightArguments(matrixOf: typeof denseMatrix): Record<Method, { args: un
     lstmBackward: {
       args: [
         ...[input, recurrent, steps, batch, x(), state(), h(), gates(), cells(), h(), state(), state()],
-        ...[x(), ofInput, ofRecurrent, bias(), state(), state(), true, false],
+        ...[x(), ofInput, ofRecurrent, bias(), state(), state(), 'norm', 'norm'],
       ],
     },
     decode: { args: [weight, floats(rows), positions, x(), words(), floats(64 * (rows + 1))] },
     decodeBackward: {
-      args: [weight, positions, x(), words(), floats(64 * (rows + 1)), 1, x(), ofWeight, floats(rows), false],
+      args: [weight, positions, x(), words(), floats(64 * (rows + 1)), 1, x(), ofWeight, floats(rows), 'norm'],
     },
     lookUp: { args: [weight, words(), x()], measure: 1 },
-    lookUpBackward: { args: [weight, words(), x(), ofWeight, true], measure: 1 },
+    lookUpBackward: { args: [weight, words(), x(), ofWeight, 'norm'], measure: 1 },
     sgd: { args: [floats(9), floats(9), floats(9), 1, 0, 1], measure: 0 },
     averagedSgd: { args: [floats(9), floats(9), floats(9), floats(9), floats(9), 1, 1, 0, 1], measure: 0 },
     adam: { args: [floats(9), floats(9), floats(9), floats(9), floats(9), 1, 0, 0.9, 0.99, 1e-8, 1, 1], measure: 0 },
@@ -125,7 +125,8 @@ function wrongArguments(method: Method, index: number, right: unknown, isMeasure
     const beyond = [-1, rows, 2 ** 31 - 1].map((word) => right.with(-1, word));
     return [...never, null, Uint32Array.from(right), Float32Array.from(right), ...short, ...beyond];
   }
-  if (typeof right === 'boolean') return [...never, null, 1];
+  if (typeof right === 'string')
+    return [...never, 1, true, { signs: floats(0), sketch: floats(columns) }, { signs: floats(4 * rows) }];
   if (typeof right === 'number')
     return [...never, null, true, ...(counts[method]?.includes(index) === true ? [0, -1, 0.5, NaN, 2 ** 31] : [])];
   return [...never, null, 5, ...wrongMatrices(right as NativeMatrix)];

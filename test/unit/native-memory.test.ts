@@ -37,7 +37,7 @@ class Training {
     for (const end = this.#done + count; this.#done < end; this.#done++) {
       const text = integers(this.#done, batch * (steps + 1), words);
       const window = { inputs: text.slice(0, -batch), targets: text.slice(batch), batch };
-      watchGradients(parameters, 'all');
+      watchGradients(parameters, 'all', { seed: 1, step: this.#done });
       const pass = lossAndGradients(this.model, window, this.#state, noDropout);
       const norm = gradientNorm(parameters, pass.gradients, 'all', { seed: 1, step: this.#done });
       this.#optimizer.step(parameters, pass.gradients, clipScale(norm, 0.25));

@@ -17,35 +17,36 @@ type ClipNorm = RunConfig['optimizer']['clipNorm'];
 
 const sketches = 4;
 
-/** To be called before back-propagation: tells packed parameters that their dense gradient will be asked for. */
-export function watchGradients(parameters: readonly Parameter[], kind: ClipNorm): void {
-  if (kind === 'active') return;
-  const wanted = kind === 'all' ? 'norm' : 'matrix';
-  for (const parameter of parameters) if (parameter instanceof SparseParameter) parameter.denseGradient.watch(wanted);
+/** What decides the signs of a step's sketches. */
+interface Draw {
+  readonly seed: number;
+  readonly step: number;
 }
 
-/**
- * Norm of the gradient over all parameters, accumulated in float64.
- * @param draw decides the signs of the sketch
- */
+/** To be called before back-propagation: tells packed parameters what will be asked of their dense gradient. */
+export function watchGradients(parameters: readonly Parameter[], kind: ClipNorm, draw: Draw): void {
+  if (kind === 'active') return;
+  for (const [index, parameter] of parameters.entries()) {
+    if (!(parameter instanceof SparseParameter) || parameter.layout !== 'packed') continue;
+    parameter.denseGradient.watch(kind === 'all' ? 'norm' : { signs: signsFor(parameter, index, draw) });
+  }
+}
+
+/** Norm of the gradient over all parameters, accumulated in float64. */
 export function gradientNorm(
   parameters: readonly Parameter[],
   gradients: readonly tf.Tensor[],
   kind: ClipNorm,
-  draw: { readonly seed: number; readonly step: number },
+  draw: Draw,
 ): number {
   let sum = 0;
   for (const [index, parameter] of parameters.entries()) {
     const gradient = gradients[index];
     if (!(parameter instanceof SparseParameter)) sum += sumOfSquares(gradient);
     else if (kind === 'active') sum += squaredNormOfActive(parameter, gradient);
-    else
-      sum += squaredNormOfAll(
-        parameter,
-        gradient,
-        kind,
-        () => new RandomWords(draw.seed, 'clipSketch', draw.step, index),
-      );
+    else if (parameter.layout === 'packed') sum += squaredNormTaken(parameter, kind);
+    else if (kind === 'all') sum += sumOfSquares(gradient);
+    else sum += squaredNormOfSketch(sketch(signsFor(parameter, index, draw), gradient));
   }
   return Math.sqrt(sum);
 }
@@ -60,30 +61,32 @@ function squaredNormOfActive(parameter: SparseParameter, gradient: tf.Tensor): n
   return measure(gradient.mul(parameter.mask));
 }
 
-function squaredNormOfAll(
-  parameter: SparseParameter,
-  gradient: tf.Tensor,
-  kind: 'all' | 'sketched',
-  signs: () => RandomWords,
-): number {
-  const dense = parameter.layout === 'packed' ? parameter.denseGradient.take() : gradient;
-  if (typeof dense === 'number') return dense;
-  if (dense === undefined) throw new Error(`nobody has told the dense gradient of ${parameter.name}`);
-  const [rows] = parameter.shape;
-  const result =
-    kind === 'all'
-      ? sumOfSquares(dense)
-      : tf.tidy(() => sumOfSquares(tf.matMul(randomSigns(signs(), sketches, rows), dense))) / sketches;
-  if (dense !== gradient) dense.dispose();
-  return result;
+/** Of a packed parameter, what its ops have told. */
+function squaredNormTaken(parameter: SparseParameter, kind: 'all' | 'sketched'): number {
+  const told = parameter.denseGradient.take();
+  if (told === undefined) throw new Error(`nobody has told the dense gradient of ${parameter.name}`);
+  if (typeof told === 'number') return told;
+  return kind === 'all' ? measure(told) : squaredNormOfSketch(told);
 }
 
-/** +1 or -1, [count, length]. */
-function randomSigns(words: RandomWords, count: number, length: number): tf.Tensor2D {
-  const draw = words.words(count * length);
-  const signs = new Float32Array(count * length);
-  for (let i = 0; i < signs.length; i++) signs[i] = draw[i] & 1 ? 1 : -1;
-  return tf.tensor2d(signs, [count, length]);
+function sketch(signs: tf.Tensor2D, dense: tf.Tensor): tf.Tensor {
+  const product = tf.matMul(signs, dense);
+  signs.dispose();
+  return product;
+}
+
+/** The estimate that a sketch, a temporary, gives. */
+function squaredNormOfSketch(temporary: tf.Tensor): number {
+  return measure(temporary) / sketches;
+}
+
+/** +1 or -1 for each output, [sketches, outputs]. */
+function signsFor(parameter: SparseParameter, index: number, { seed, step }: Draw): tf.Tensor2D {
+  const length = sketches * parameter.shape[0];
+  const draw = new RandomWords(seed, 'clipSketch', step, index).words(length);
+  const signs = new Float32Array(length);
+  for (let i = 0; i < length; i++) signs[i] = draw[i] & 1 ? 1 : -1;
+  return tf.tensor2d(signs, [sketches, parameter.shape[0]]);
 }
 
 /** Sum of squares of a temporary. */

@@ -1,33 +1,47 @@
 import * as tf from '../tf.js';
 
 /**
+ * What somebody wants to know of the gradient of all weights of a packed parameter: the matrix itself, its squared norm, or a
+ * *sketch* of it, its products with a few random vectors, [sketches, inputs] = signs [sketches, outputs] times the matrix.
+ */
+export type Wanted = 'matrix' | 'norm' | { readonly signs: tf.Tensor2D };
+
+/**
  * The gradient of all weights of a packed parameter, inactive ones included. It is never stored; while somebody watches,
  * each op that uses the parameter adds its share here during back-propagation, and the watcher takes the sum: one matrix
- * may be used twice (a tied embedding), and only the sum has the norm that clipping needs. Where only that norm is wanted and
- * there is only one share, an op may tell its square and need not make a dense matrix at all.
+ * may be used twice (a tied embedding), and only the sum has the norm that clipping needs. Where only a norm or a sketch is wanted, an
+ * op may tell that and need not make a dense matrix at all.
  */
 export class DenseGradient {
   /** How many ops use the parameter in a step. */
   uses = 1;
-  #wanted: 'nothing' | 'norm' | 'matrix' = 'nothing';
+  #wanted: Wanted | 'nothing' = 'nothing';
   #sum: tf.Tensor2D | undefined;
   #squaredNorm: number | undefined;
 
-  /** @param wanted the squared norm will do, or it must be the matrix */
-  watch(wanted: 'norm' | 'matrix'): void {
+  /** @param wanted signs of a sketch belong to it from now on */
+  watch(wanted: Wanted): void {
+    this.#forget();
     this.#wanted = wanted;
   }
 
   /** What an op should add: a norm suffices only to whoever is the parameter's one use. */
-  get wanted(): 'nothing' | 'norm' | 'matrix' {
+  get wanted(): Wanted | 'nothing' {
     return this.#wanted === 'norm' && this.uses > 1 ? 'matrix' : this.#wanted;
   }
 
-  /** Called by ops with a temporary, which they may dispose afterwards. */
+  /** Called by ops with a temporary, the matrix, which they may dispose afterwards. */
   add(dense: tf.Tensor2D): void {
     if (this.#wanted === 'nothing') return;
+    const share = typeof this.#wanted === 'string' ? dense.clone() : tf.matMul<tf.Tensor2D>(this.#wanted.signs, dense);
+    this.addShare(share);
+    share.dispose();
+  }
+
+  /** Called with a temporary that is already what is wanted: a matrix or a sketch of it. */
+  addShare(share: tf.Tensor2D): void {
     const before = this.#sum;
-    this.#sum = tf.keep(before === undefined ? dense.clone() : before.add(dense));
+    this.#sum = tf.keep(before === undefined ? share.clone() : before.add<tf.Tensor2D>(share));
     before?.dispose();
   }
 
@@ -45,7 +59,12 @@ export class DenseGradient {
     const share = this.#sum ?? this.#squaredNorm;
     this.#sum = undefined;
     this.#squaredNorm = undefined;
-    this.#wanted = 'nothing';
+    this.#forget();
     return share;
+  }
+
+  #forget(): void {
+    if (typeof this.#wanted !== 'string') this.#wanted.signs.dispose();
+    this.#wanted = 'nothing';
   }
 }

@@ -56,7 +56,7 @@ export function stepOf(model: StackedLstm, { batch, steps, words }: Sizes, seed:
   return tf.tidy(() => {
     const state = model.initialState(batch).map(({ shape, size }, i) => tf.tensor2d(numbers(seed + i, size), shape));
     const norms = clipNorms.map((kind) => {
-      watchGradients(model.parameters, kind);
+      watchGradients(model.parameters, kind, { seed, step: 1 });
       const pass = lossAndGradients(model, window, state, (site, p, shape) =>
         dropoutMask({ seed, step: 1, site }, p, shape),
       );

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { UserError } from '../../../shared/errors.js';
 import { applySettings, parseRunConfig } from '../../../shared/run-config.js';
 import { benchStep } from '../../trainers/probe.js';
-import { integer, list } from './text.js';
+import { integer, list, table } from './text.js';
 
 type StepOptions = Readonly<Record<string, string | true | undefined>>;
 
@@ -16,7 +16,7 @@ const fields: Readonly<Record<string, { readonly field: string; readonly fallbac
   bptt: { field: 'training.bptt', fallback: '35', what: 'time steps' },
   dropout: { field: 'model.dropout.output', fallback: '0.65', what: 'share dropped at every place' },
   engine: { field: 'device.engine', fallback: 'auto', what: 'what computes' },
-  threads: { field: 'device.threads', fallback: '0', what: 'most threads; 0 for one per core' },
+  threads: { field: 'device.threads', fallback: '2', what: 'most threads; 0 for one per core' },
   layout: { field: 'device.layout', fallback: 'auto', what: 'how sparse weights are stored' },
   'clip-norm': { field: 'optimizer.clipNorm', fallback: 'all', what: 'which gradient is measured' },
 };
@@ -29,12 +29,14 @@ export function benchCommand(): Command {
   step
     .option('--vocabulary <n>', 'words', '10000')
     .option('--steps <n>', 'steps to time, of which the median counts', '5')
+    .option('--profile', 'also say where the time goes, op by op')
     .option('--json', 'one line of JSON')
     .action(async (options: StepOptions) => {
       const result = await benchStep({
         config: configOf(options),
         vocabulary: positive('vocabulary', options['vocabulary'], 2),
         steps: positive('steps', options['steps'], 1),
+        profile: options['profile'] === true,
       });
       const { engine, threads, layout, msPerStep, tokensPerSecond, peakMemoryMb, activeWeights, clipNorm } = result;
       const text = list([
@@ -46,7 +48,8 @@ export function benchCommand(): Command {
         ['memory', `${integer(peakMemoryMb)} MiB at most`],
         ['weights', `${integer(activeWeights)} active`],
       ]);
-      process.stdout.write(options['json'] === true ? `${JSON.stringify(result)}\n` : text);
+      const profile = Object.entries(result.profile ?? {}).map(([op, ms]) => [op, `${ms.toFixed(1)} ms`]);
+      process.stdout.write(options['json'] === true ? `${JSON.stringify(result)}\n` : text + table(profile));
     });
   return bench;
 }

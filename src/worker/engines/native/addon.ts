@@ -21,6 +21,12 @@ export interface NativeMatrix {
 }
 
 /**
+ * What is asked of the gradient of all weights of a sparse matrix: nothing, its squared norm, which is the answer then, or its
+ * products with rows of signs, sketch [sketches, columns] = signs [sketches, rows] times it.
+ */
+export type Whole = null | 'norm' | { readonly signs: Float32Array; readonly sketch: Float32Array };
+
+/**
  * native/src/engine_object.cpp. All arrays are the memory of tensors, row-major, read or written in place; what a method
  * writes comes last but for switches.
  */
@@ -29,7 +35,7 @@ export interface NativeEngine {
   linearBackward(
     ...args: [
       ...[weight: NativeMatrix, positions: number, dy: Float32Array, x: Float32Array],
-      ...[dx: Float32Array, dWeight: Float32Array, dBias: Float32Array, withNorm: boolean],
+      ...[dx: Float32Array, dWeight: Float32Array, dBias: Float32Array, whole: Whole],
     ]
   ): number;
   lstmForward(
@@ -45,7 +51,7 @@ export interface NativeEngine {
       ...[hidden: Float32Array, y: Float32Array, gates: Float32Array, cells: Float32Array, dy: Float32Array],
       ...[dHiddenAfter: Float32Array, dCellAfter: Float32Array, dx: Float32Array, dInput: Float32Array],
       ...[dRecurrent: Float32Array, dBias: Float32Array, dHidden: Float32Array, dCell: Float32Array],
-      ...[withInputNorm: boolean, withRecurrentNorm: boolean],
+      ...[wholeInput: Whole, wholeRecurrent: Whole],
     ]
   ): [inputNorm: number, recurrentNorm: number];
   decode(
@@ -57,7 +63,7 @@ export interface NativeEngine {
   decodeBackward(
     ...args: [
       ...[weight: NativeMatrix, positions: number, y: Float32Array, targets: Int32Array, probabilities: Float32Array],
-      ...[dLoss: number, dy: Float32Array, dWeight: Float32Array, dBias: Float32Array, withNorm: boolean],
+      ...[dLoss: number, dy: Float32Array, dWeight: Float32Array, dBias: Float32Array, whole: Whole],
     ]
   ): number;
   lookUp(weight: NativeMatrix, words: Int32Array, rows: Float32Array): void;
@@ -66,7 +72,7 @@ export interface NativeEngine {
     words: Int32Array,
     dRows: Float32Array,
     dWeight: Float32Array,
-    withNorm: boolean,
+    whole: Whole,
   ): number;
   sgd(w: Float32Array, g: Float32Array, mask: Float32Array | null, scale: number, decay: number, rate: number): void;
   averagedSgd(

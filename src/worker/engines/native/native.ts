@@ -8,7 +8,7 @@ import type { LstmAttributes } from '../../ops/lstm.js';
 import type { SparseLinearAttributes } from '../../ops/sparse-linear.js';
 import { gather, SparseParameter, type Parameter } from '../../sparsity/parameter.js';
 import * as tf from '../../tf.js';
-import type { NativeEngine, NativeMatrix } from './addon.js';
+import type { NativeEngine, NativeMatrix, Whole } from './addon.js';
 import { NativeBackend } from './backend.js';
 import { byColumn, columnIndices } from './by-column.js';
 import { Kept } from './kept.js';
@@ -61,8 +61,8 @@ function registerEmbedding(engine: NativeEngine, register: Register): void {
   register<EmbeddingAttributes>('SparrowEmbeddingGradient', ({ values, gradient0 }, { weight, words }, memory) => {
     const dRows = memory.floats(gradient0);
     return [
-      weightGradient(weight, memory.floats(values), memory, (matrix, dWeight, withNorm) =>
-        engine.lookUpBackward(matrix, words, dRows, dWeight, withNorm),
+      weightGradient(weight, memory.floats(values), memory, (matrix, dWeight, whole) =>
+        engine.lookUpBackward(matrix, words, dRows, dWeight, whole),
       ),
     ];
   });
@@ -82,8 +82,8 @@ function registerLinear(engine: NativeEngine, register: Register): void {
     const dx = memory.fresh(x.shape);
     const dBias = memory.fresh([weight.shape[0]]);
     const [dy, numbers] = [memory.floats(gradient0), memory.floats(x)];
-    const dValues = weightGradient(weight, memory.floats(values), memory, (matrix, dWeight, withNorm) =>
-      engine.linearBackward(matrix, positions, dy, numbers, dx.numbers, dWeight, dBias.numbers, withNorm),
+    const dValues = weightGradient(weight, memory.floats(values), memory, (matrix, dWeight, whole) =>
+      engine.linearBackward(matrix, positions, dy, numbers, dx.numbers, dWeight, dBias.numbers, whole),
     );
     return [dx.info, dValues, dBias.info];
   });
@@ -124,13 +124,13 @@ function registerLstm(engine: NativeEngine, register: Register): void {
     const dHidden = memory.fresh([batch, size]);
     const dCell = memory.fresh([batch, size]);
     let dInput: tf.TensorInfo | undefined;
-    const dRecurrent = weightGradient(recurrentWeight, of('recurrentValues'), memory, (recurrent, dU, withNormOfU) => {
+    const dRecurrent = weightGradient(recurrentWeight, of('recurrentValues'), memory, (recurrent, dU, wholeOfU) => {
       let recurrentNorm = 0;
-      dInput = weightGradient(inputWeight, of('inputValues'), memory, (input, dW, withNormOfW) => {
+      dInput = weightGradient(inputWeight, of('inputValues'), memory, (input, dW, wholeOfW) => {
         const norms = engine.lstmBackward(
           ...([input, recurrent, steps, batch, of('x'), of('hidden'), of('output0'), gates, cells] as const),
           ...([of('gradient0'), of('gradient1'), of('gradient2'), dx.numbers, dW, dU, dBias.numbers] as const),
-          ...([dHidden.numbers, dCell.numbers, withNormOfW, withNormOfU] as const),
+          ...([dHidden.numbers, dCell.numbers, wholeOfW, wholeOfU] as const),
         );
         recurrentNorm = norms[1];
         return norms[0];
@@ -166,10 +166,10 @@ function registerDecoder(engine: NativeEngine, register: Register): void {
     const dy = memory.fresh(inputs['y'].shape);
     const dBias = memory.fresh([weight.shape[0]]);
     const dLoss = of('gradient0')[0];
-    const dValues = weightGradient(weight, of('values'), memory, (matrix, dWeight, withNorm) =>
+    const dValues = weightGradient(weight, of('values'), memory, (matrix, dWeight, whole) =>
       engine.decodeBackward(
         ...([matrix, positions, of('y'), targets, probabilities, dLoss, dy.numbers, dWeight] as const),
-        ...([dBias.numbers, withNorm] as const),
+        ...([dBias.numbers, whole] as const),
       ),
     );
     return [dy.info, dValues, dBias.info];
@@ -261,14 +261,14 @@ function matrixOf(weight: Parameter, values: Float32Array): NativeMatrix {
 }
 
 /**
- * The gradient of a weight matrix as it is stored, computed by `compute`, which answers with the squared norm of the whole
- * gradient if it is asked to. Where somebody wants the whole gradient itself, a packed matrix is for once computed as a dense one.
+ * The gradient of a weight matrix as it is stored, computed by `compute`, which answers with what it is asked of the whole
+ * gradient. Where somebody wants the whole gradient itself, a packed matrix is for once computed as a dense one.
  */
 function weightGradient(
   weight: Parameter,
   values: Float32Array,
   memory: NativeBackend,
-  compute: (matrix: NativeMatrix, dWeight: Float32Array, withNorm: boolean) => number,
+  compute: (matrix: NativeMatrix, dWeight: Float32Array, whole: Whole) => number,
 ): tf.TensorInfo {
   if (isPacked(weight) && weight.denseGradient.wanted === 'matrix') {
     const [rows, columns] = weight.shape;
@@ -276,15 +276,25 @@ function weightGradient(
     const dense = new Float32Array(rows * columns);
     for (let i = 0; i < positions.length; i++) dense[positions[i]] = values[i];
     const whole = new Float32Array(rows * columns);
-    compute({ rows, columns, values: dense }, whole, false);
+    compute({ rows, columns, values: dense }, whole, null);
     const tensor = tf.tensor2d(whole, [rows, columns]);
     weight.denseGradient.add(tensor);
     tensor.dispose();
     return memory.makeTensorInfo([positions.length], 'float32', gather(whole, positions));
   }
-  const withNorm = isPacked(weight) && weight.denseGradient.wanted === 'norm';
   const gradient = memory.fresh(isPacked(weight) ? [weight.activeCount] : weight.shape);
-  const squaredNorm = compute(matrixOf(weight, values), gradient.numbers, withNorm);
-  if (withNorm) weight.denseGradient.addSquaredNorm(squaredNorm);
+  const matrix = matrixOf(weight, values);
+  const wanted = isPacked(weight) ? weight.denseGradient.wanted : 'nothing';
+  if (!isPacked(weight) || wanted === 'nothing' || wanted === 'matrix') {
+    compute(matrix, gradient.numbers, null);
+  } else if (wanted === 'norm') {
+    weight.denseGradient.addSquaredNorm(compute(matrix, gradient.numbers, 'norm'));
+  } else {
+    const sketch = memory.fresh([wanted.signs.shape[0], weight.shape[1]]);
+    compute(matrix, gradient.numbers, { signs: memory.floats(wanted.signs), sketch: sketch.numbers });
+    const tensor = tf.engine().makeTensorFromTensorInfo(sketch.info) as tf.Tensor2D;
+    weight.denseGradient.addShare(tensor);
+    tensor.dispose();
+  }
   return gradient.info;
 }
