@@ -25,7 +25,7 @@ export async function benchStep(
 ): Promise<StepBenchmark> {
   const { batch, bptt } = config.training;
   const engine = await startEngine(config.device);
-  const layout = config.device.layout === 'auto' ? engine.preferredLayout : config.device.layout;
+  const layout = config.device.layout === 'auto' ? engine.preferredLayout(config.method.density) : config.device.layout;
   const kind = modelKinds[config.model.kind];
   const method = methods[config.method.kind];
   const specs = kind.parameters(config.model, vocabulary);

@@ -78,7 +78,7 @@ export async function openRun(
     config.corpus.name === 'built-in' ? builtInCorpus(config.corpus) : loadCorpus(folders.corpora, config.corpus.name);
   const streams = streamsOfCorpus(corpus, config.training);
   const engine = await startEngine(config.device);
-  const layout = config.device.layout === 'auto' ? engine.preferredLayout : config.device.layout;
+  const layout = config.device.layout === 'auto' ? engine.preferredLayout(config.method.density) : config.device.layout;
   const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
   const method = methods[config.method.kind];
   refuseTooLarge(specs, method, config, layout);

@@ -146,7 +146,13 @@ describe('the native engine', () => {
 
   test('is what "auto" means', async () => {
     const engine = await startEngine({ engine: 'auto', threads: 1 });
-    expect(engine).toMatchObject({ name: 'native', threads: 1, preferredLayout: 'packed' });
+    expect(engine).toMatchObject({ name: 'native', threads: 1 });
+    expect([0.05, 0.7, 0.71, 1].map((density) => engine.preferredLayout(density))).toEqual([
+      'packed',
+      'packed',
+      'masked',
+      'masked',
+    ]);
   });
 });
 

@@ -11,8 +11,8 @@ export interface Engine {
   readonly threads: number;
   /** What it makes use of, such as vector instructions. */
   readonly features: readonly string[];
-  /** The layout of sparse weights that is faster on it. */
-  readonly preferredLayout: Layout;
+  /** The layout of sparse weights that is faster on it where a share `density` of them is active. */
+  preferredLayout(density: number): Layout;
 }
 
 /** Which engine, and how many threads at most (0 for one per core). */

@@ -26,6 +26,6 @@ export async function startWasm(): Promise<Engine> {
     threads: 1, // its threads need a browser (tfjs issue 3830)
     features: simd === true ? ['simd'] : [],
     // Its products are dense whatever the layout; masked spares it the way from packed to dense and back.
-    preferredLayout: 'masked',
+    preferredLayout: () => 'masked',
   };
 }

@@ -6,6 +6,9 @@ import type { Engine } from '../engine.js';
 import { loadAddon, type Width } from './addon.js';
 import { nativeBackend, registerNative } from './native.js';
 
+/** Density above which dense products are faster than sparse ones: measured, and fixed, since it decides how sums go. */
+const packedUpTo = 0.7;
+
 /** Why the native engine cannot be used here; undefined where it can. */
 export function whyNoNative(): string | undefined {
   const loaded = loadAddon();
@@ -27,5 +30,8 @@ export async function startNative(limit: number, asked?: Width): Promise<Engine>
   registerNative(new addon.Engine(threads, width));
   await tf.setBackend(nativeBackend);
   installComposedOps(nativeBackend);
-  return { name: 'native', version: `tfjs ${version_core}`, threads, features: [width], preferredLayout: 'packed' };
+  return {
+    ...{ name: 'native', version: `tfjs ${version_core}`, threads, features: [width] },
+    preferredLayout: (density) => (density <= packedUpTo ? 'packed' : 'masked'),
+  };
 }
