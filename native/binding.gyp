@@ -26,6 +26,7 @@
         'src/module.cpp',
         'src/engine_object.cpp',
         'src/engine.cpp',
+        'src/gradients.cpp',
         'src/dispatch.cpp',
         'src/pool.cpp',
       ],

@@ -180,7 +180,7 @@ void gram(const Kernels& kernels, Pool& pool, Stopwatch& watch, const Activation
   const double operations = 2.0 * pairs * tile * (5 * hidden);
   std::vector<double> norms(pool.size());
   watch.time("gram norm", 1, operations, [&](int thread) {
-    alignas(64) static thread_local float ofY[tile], ofX[tile];
+    alignas(64) static thread_local double ofY[tile], ofX[tile];
     int pair = 0;
     for (int first = 0; first < blocks; first++) {
       for (int second = first; second < blocks; second++, pair++) {
@@ -188,8 +188,8 @@ void gram(const Kernels& kernels, Pool& pool, Stopwatch& watch, const Activation
         const auto at = [&](const std::vector<float>& all, int units, int block) {
           return all.data() + static_cast<size_t>(block) * units * sparrow::lanes;
         };
-        kernels.gramTile(at(a.y, 4 * hidden, first), at(a.y, 4 * hidden, second), 4 * hidden, ofY);
-        kernels.gramTile(at(a.x, hidden, first), at(a.x, hidden, second), hidden, ofX);
+        kernels.gram(at(a.y, 4 * hidden, first), at(a.y, 4 * hidden, second), 4 * hidden, ofY);
+        kernels.gram(at(a.x, hidden, first), at(a.x, hidden, second), hidden, ofX);
         norms[thread] += kernels.gramProduct(ofY, ofX);
       }
     }

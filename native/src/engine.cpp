@@ -3,58 +3,17 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine_parts.h"
+
 namespace sparrow {
-
-namespace {
-
-/** Numbers of one share of a reduction: fixed, so that the order of a sum does not depend on the threads. */
-constexpr int shareOfSum = 1 << 16;
-
-/** Words whose exponentials are summed together, and rows of a whole gradient that are there at a time: fixed, likewise. */
-constexpr int shareOfWords = 128;
-constexpr int rowsAtATime = 16;
-
-/** Multiplications and additions below which waking the other threads costs more than they save. */
-constexpr double smallWork = 1e6;
-
-size_t storedIn(const Matrix& weight) {
-  return weight.sparse ? weight.rowStart[weight.rows] : static_cast<size_t>(weight.rows) * weight.columns;
-}
-
-/** Where chunks of up to 64 lanes have a lane of a unit, [units][lanes of the chunk]. */
-size_t flatIndex(int units, int stride, int unit, int lane) {
-  const int chunk = lane / lanes * lanes;
-  return static_cast<size_t>(chunk) * units + static_cast<size_t>(unit) * std::min(stride - chunk, lanes) + (lane - chunk);
-}
-
-/** Where a slab has it: see toSlab of the kernels. */
-size_t slabIndex(int units, int stride, int unit, int lane) {
-  const int chunk = lane / lanes * lanes;
-  const int width = std::min(stride - chunk, lanes);
-  const int inChunk = lane - chunk;
-  const int grouped = width / 16 * 16;
-  const size_t start = static_cast<size_t>(chunk) * units;
-  if (inChunk < grouped) return start + static_cast<size_t>(inChunk / 16 * 16) * units + unit * 16 + inChunk % 16;
-  return start + static_cast<size_t>(grouped) * units + static_cast<size_t>(unit) * (width - grouped) + (inChunk - grouped);
-}
-
-bool isSmall(double work) { return work < smallWork; }
-
-bool isSmall(const Matrix& weight, int positions) { return isSmall(static_cast<double>(storedIn(weight)) * positions); }
-
-/** Pieces of scratch memory, by what they hold. */
-enum Piece_ {
-  inputBlocks, outputBlocks, columnOrder, secondColumnOrder, hiddenBlocks, hiddenBefore, stepHidden, stepOut, stepDz, stepDc,
-  inPanels, sketchBlocks, wholeRows, ofLanes, ofTargets, wordSums, biases, sums, pieceCount
-};
-
-}  // namespace
 
 Engine::Engine(int threads, const Kernels& kernels) : pool_(threads), kernels_(kernels), pieces_(pieceCount) {}
 
 float* Engine::scratch(int piece, size_t count) {
   Piece& kept = pieces_[piece];
   if (kept.size < count) {
+    kept.memory.reset();
+    kept.size = 0;
     kept.memory.reset(new float[count + 16]);
     kept.size = count;
   }
@@ -109,140 +68,6 @@ void Engine::packAll(const float* x, int positions, int units, float* blocked) {
 
 void Engine::unpackAll(const float* blocked, int positions, int units, float* x) {
   pool_.run(isSmall(static_cast<double>(positions) * units), [&](int thread) { kernels_.unpack(blocked, positions, units, x, part(units, thread)); });
-}
-
-void Engine::gramNorms(const float* y, int yUnits, const std::vector<Factor>& factors, int blocks) {
-  const int pairs = blocks * (blocks + 1) / 2;
-  const size_t count = factors.size();
-  double work = 0;
-  for (const Factor& factor : factors) work += yUnits + factor.units;
-  double* parts = reinterpret_cast<double*>(scratch(sums, 2 * count * pairs));
-  const auto at = [](const float* all, int units, int block) { return all + static_cast<size_t>(block) * units * lanes; };
-  pool_.run(isSmall(work * pairs * lanes * lanes), [&](int thread) {
-    alignas(64) float ofY[lanes * lanes];
-    alignas(64) float ofX[lanes * lanes];
-    int pair = 0;
-    for (int first = 0; first < blocks; first++) {
-      for (int second = first; second < blocks; second++, pair++) {
-        if (pair % pool_.active() != thread) continue;
-        kernels_.gramTile(at(y, yUnits, first), at(y, yUnits, second), yUnits, ofY);
-        for (size_t i = 0; i < count; i++) {
-          const Factor& x = factors[i];
-          kernels_.gramTile(at(x.blocked, x.units, first), at(x.blocked, x.units, second), x.units, ofX);
-          parts[i * pairs + pair] = kernels_.gramProduct(ofY, ofX) * (first == second ? 1 : 2);
-        }
-      }
-    }
-  });
-  for (size_t i = 0; i < count; i++) {
-    *factors[i].norm = 0;
-    for (int pair = 0; pair < pairs; pair++) *factors[i].norm += parts[i * pairs + pair];
-  }
-}
-
-void Engine::packPanels(const float* x, int positions, int columns, float* panels) {
-  const int count = blocksOf(columns);
-  pool_.run(isSmall(static_cast<double>(positions) * columns), [&](int thread) {
-    const Range mine = part(positions, thread);
-    for (int panel = 0; panel < count; panel++) {
-      const int width = std::min(columns - panel * lanes, lanes);
-      for (int position = mine.begin; position < mine.end; position++) {
-        float* to = panels + (static_cast<size_t>(panel) * positions + position) * lanes;
-        std::memcpy(to, x + static_cast<size_t>(position) * columns + panel * lanes, sizeof(float) * width);
-        std::fill(to + width, to + lanes, 0.f);
-      }
-    }
-  });
-}
-
-/** Whether to compute the gradient of all weights of a sparse matrix and to keep what is active, by the count of operations. */
-bool Engine::wholeIsCheaper(const Matrix& weight, int positions, bool norm, int sharing) const {
-  const double sampled = static_cast<double>(kernels_.sampledCost) * storedIn(weight);
-  const double gram = norm ? 0.5 * positions * (static_cast<double>(weight.rows) / sharing + weight.columns) : 0;
-  return static_cast<double>(weight.rows) * weight.columns < sampled + gram;
-}
-
-void Engine::wholeGradient(const Matrix& weight, const float* dy, const float* panels, int positions, float* dWeight, double* norm) {
-  const int shares = (weight.rows + rowsAtATime - 1) / rowsAtATime;
-  const size_t ofThread = static_cast<size_t>(rowsAtATime) * weight.columns;
-  float* rows = scratch(wholeRows, ofThread * pool_.size());
-  double* parts = reinterpret_cast<double*>(scratch(sums, 2 * static_cast<size_t>(shares)));
-  pool_.run(isSmall(static_cast<double>(weight.rows) * weight.columns * positions), [&](int thread) {
-    float* whole = rows + ofThread * thread;
-    const Range mine = part(shares, thread);
-    for (int share = mine.begin; share < mine.end; share++) {
-      const Range range = {share * rowsAtATime, std::min(weight.rows, (share + 1) * rowsAtATime)};
-      kernels_.denseGradient(dy, weight.rows, panels, positions, weight.columns, whole, range);
-      if (norm != nullptr) parts[share] = kernels_.sumOfSquares(whole, 0, (range.end - range.begin) * weight.columns);
-      const auto collect = [&](const auto* column) {
-        for (int row = range.begin; row < range.end; row++) {
-          const float* from = whole + static_cast<size_t>(row - range.begin) * weight.columns;
-          for (int k = weight.rowStart[row]; k < weight.rowStart[row + 1]; k++) dWeight[k] = from[column[k]];
-        }
-      };
-      if (weight.wide) collect(static_cast<const uint32_t*>(weight.column));
-      else collect(static_cast<const uint16_t*>(weight.column));
-    }
-  });
-  if (norm == nullptr) return;
-  *norm = 0;
-  for (int share = 0; share < shares; share++) *norm += parts[share];
-}
-
-void Engine::makeSketch(const Matrix& weight, const float* dy, const float* x, int positions, const Whole& whole) {
-  const int blocks = blocksOf(positions);
-  Matrix signs{};
-  signs.rows = whole.sketches;
-  signs.columns = weight.rows;
-  signs.values = whole.signs;
-  // (signs dyᵀ) x: two products as narrow as there are sketches.
-  float* narrow = scratch(sketchBlocks, blockedSize(positions, whole.sketches));
-  float* panels = scratch(inPanels, static_cast<size_t>(blocksOf(weight.columns)) * positions * lanes);
-  packPanels(x, positions, weight.columns, panels);
-  pool_.run(isSmall(static_cast<double>(positions) * weight.rows), [&](int thread) {
-    const Range mine = part(blocks, thread);
-    for (int block = mine.begin; block < mine.end; block++) {
-      kernels_.forward(signs, nullptr, dy + static_cast<size_t>(block) * weight.rows * lanes, 1,
-                       narrow + static_cast<size_t>(block) * whole.sketches * lanes, {0, whole.sketches});
-    }
-    pool_.barrier();
-    const Range rows = part(whole.sketches, thread);
-    kernels_.denseGradient(narrow, whole.sketches, panels, positions, weight.columns,
-                           whole.sketch + static_cast<size_t>(rows.begin) * weight.columns, rows);
-  });
-}
-
-void Engine::gradients(const float* dy, int positions, const std::vector<Gradient>& wanted) {
-  std::vector<Factor> factors;
-  int sharing = 0;
-  for (const Gradient& g : wanted) sharing += g.whole.norm != nullptr ? 1 : 0;
-  for (const Gradient& g : wanted) {
-    const Matrix& weight = g.weight;
-    if (g.whole.signs != nullptr) makeSketch(weight, dy, g.x, positions, g.whole);
-    if (weight.sparse && !wholeIsCheaper(weight, positions, g.whole.norm != nullptr, std::max(sharing, 1))) {
-      float* blocked = scratch(g.blocks, blockedSize(positions, weight.columns));
-      packAll(g.x, positions, weight.columns, blocked);
-      pool_.run(isSmall(weight, positions), [&](int thread) {
-        kernels_.gradient(weight, dy, blocked, blocksOf(positions), g.dWeight, balanced(weight, false, thread));
-      });
-      if (g.whole.norm != nullptr) factors.push_back({blocked, weight.columns, g.whole.norm});
-      continue;
-    }
-    float* panels = scratch(inPanels, static_cast<size_t>(blocksOf(weight.columns)) * positions * lanes);
-    packPanels(g.x, positions, weight.columns, panels);
-    if (weight.sparse) {
-      wholeGradient(weight, dy, panels, positions, g.dWeight, g.whole.norm);
-      continue;
-    }
-    pool_.run(isSmall(weight, positions), [&](int thread) {
-      const Range mine = part(weight.rows, thread);
-      kernels_.denseGradient(dy, weight.rows, panels, positions, weight.columns,
-                             g.dWeight + static_cast<size_t>(mine.begin) * weight.columns, mine);
-    });
-    if (g.whole.norm != nullptr) *g.whole.norm = sumOfSquares(g.dWeight, weight.rows * weight.columns);
-  }
-  // Matrices that are used together have the gradient of their output in common, which is the larger part of the work.
-  if (!factors.empty()) gramNorms(dy, wanted.front().weight.rows, factors, blocksOf(positions));
 }
 
 // ---------------------------------------------------------------- linear
@@ -303,10 +128,11 @@ void Engine::lstmForward(const Matrix& input, const Matrix& recurrent, const flo
   sequence.cells = w.cells;
   sequence.out = scratch(stepOut, slab);
   sequence.y = w.y;
+  pool_.run(isSmall(input, positions), [&](int thread) {
+    kernels_.forward(input, bias, in, blocksOf(positions), projected, balanced(input, false, thread));
+  });
   // What counts is a step between two barriers.
   pool_.run(isSmall(10.0 * storedIn(recurrent) * stride), [&](int thread) {
-    kernels_.forward(input, bias, in, blocksOf(positions), projected, balanced(input, false, thread));
-    pool_.barrier();
     for (int step = 0; step < w.steps; step++) {
       kernels_.lstmForward(sequence, step, part(w.size, thread));
       pool_.barrier();
@@ -357,6 +183,8 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
       pool_.barrier();
     }
     kernels_.lstmInitial(sequence, g.dHidden, part(w.size, thread));
+  });
+  pool_.run(isSmall(input, positions), [&](int thread) {
     kernels_.rowSums(dGates, 4 * w.size, blocks, g.dBias, part(4 * w.size, thread));
     kernels_.transposed(inputBoth, dGates, blocks, in, balanced(input, true, thread));
   });
@@ -386,32 +214,27 @@ float Engine::decode(const Matrix& weight, const float* bias, const float* y, co
   float* ofTarget = scratch(ofTargets, static_cast<size_t>(positions));
   float* partial = scratch(wordSums, positionsFilled * shares);
   float* inverse = probabilities + blockedSize(positions, weight.rows);
+  // Block by block, so that logits are still in the cache when they become exponentials.
   pool_.run(isSmall(weight, positions), [&](int thread) {
     const Range rows = balanced(weight, false, thread);
-    float* mine = largest + positionsFilled * thread;
+    const Range share = part(shares, thread);
+    const Range lane = part(lanes, thread);
     for (int block = 0; block < blocks; block++) {
       float* logits = blockOf(probabilities, weight.rows, block);
+      float* most = largest + block * lanes;
       kernels_.forward(weight, bias, blockOf(in, weight.columns, block), 1, logits, rows);
-      if (rows.begin < rows.end) kernels_.largestOf(logits, rows, mine + block * lanes);
-      else std::fill(mine + block * lanes, mine + (block + 1) * lanes, -INFINITY);
-    }
-    pool_.barrier();
-    const Range lane = part(static_cast<int>(positionsFilled), thread);
-    for (int position = lane.begin; position < lane.end; position++) {
-      for (int other = 1; other < pool_.active(); other++) {
-        largest[position] = std::max(largest[position], largest[positionsFilled * other + position]);
+      if (rows.begin < rows.end) kernels_.largestOf(logits, rows, most + positionsFilled * thread);
+      else std::fill(most + positionsFilled * thread, most + positionsFilled * thread + lanes, -INFINITY);
+      pool_.barrier();
+      for (int i = lane.begin; i < lane.end; i++) {
+        for (int other = 1; other < pool_.active(); other++) most[i] = std::max(most[i], most[positionsFilled * other + i]);
+        const int position = block * lanes + i;
+        if (position < positions) ofTarget[position] = logits[static_cast<size_t>(targets[position]) * lanes + i] - most[i];
       }
-      if (position >= positions) continue;
-      const float* logits = blockOf(probabilities, weight.rows, position / lanes);
-      ofTarget[position] = logits[static_cast<size_t>(targets[position]) * lanes + position % lanes] - largest[position];
-    }
-    pool_.barrier();
-    const Range share = part(shares, thread);
-    for (int block = 0; block < blocks; block++) {
+      pool_.barrier();
       for (int i = share.begin; i < share.end; i++) {
         const Range words = {i * shareOfWords, std::min(weight.rows, (i + 1) * shareOfWords)};
-        kernels_.exponentials(blockOf(probabilities, weight.rows, block), words, largest + block * lanes,
-                              partial + positionsFilled * i + block * lanes);
+        kernels_.exponentials(logits, words, most, partial + positionsFilled * i + block * lanes);
       }
     }
   });

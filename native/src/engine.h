@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <vector>
 #include "kernels.h"
@@ -21,7 +22,7 @@ struct LstmWindow {
   /** [batch, size] before the window. */
   const float* hidden;
   const float* cell;
-  /** Kept for the way back, which uses them up: lstmGatesSize and lstmCellsSize numbers. */
+  /** Kept for the way back, which uses `gates` up: lstmGatesSize and lstmCellsSize numbers. */
   float* gates;
   float* cells;
 };
@@ -59,8 +60,6 @@ class Engine {
  public:
   Engine(int threads, const Kernels& kernels);
 
-  int threads() const { return pool_.size(); }
-  const Kernels& kernels() const { return kernels_; }
 
   /** y = x Wᵀ + bias; x [positions, columns], y [positions, rows]. */
   void linearForward(const Matrix& weight, const float* bias, const float* x, int positions, float* y);
@@ -127,7 +126,7 @@ class Engine {
     Whole whole;
   };
   /** Gradients of matrices that have the gradient of their output, in blocks, in common. */
-  void gradients(const float* dy, int positions, const std::vector<Gradient>& wanted);
+  void gradients(const float* dy, int positions, std::initializer_list<Gradient> wanted);
   /** sketch = signs times dyᵀ x */
   void makeSketch(const Matrix& weight, const float* dy, const float* x, int positions, const Whole& whole);
   bool wholeIsCheaper(const Matrix& weight, int positions, bool norm, int sharing) const;
@@ -140,7 +139,7 @@ class Engine {
     double* norm;
   };
   /** Squared norms of y xᵀ for several x in blocks, from the products of positions: sum of (y yᵀ)(x xᵀ). */
-  void gramNorms(const float* y, int yUnits, const std::vector<Factor>& factors, int blocks);
+  void gramNorms(const float* y, int yUnits, const Factor* factors, size_t count, int blocks);
 
   Pool pool_;
   const Kernels& kernels_;

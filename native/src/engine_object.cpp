@@ -18,7 +18,7 @@ class Arguments {
  public:
   explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
 
-  /** How many there are of something: at least one, and so few that sums of two and blocks of 64 of them stay inside an int. */
+  /** How many there are of something: at least one, and so few that what they are rounded up to stays inside an int. */
   int count() {
     const Napi::Value value = info_[next_++];
     if (!isCount(value)) fail("must be a whole number from 1 to 2^30");
@@ -39,7 +39,7 @@ class Arguments {
     return value.As<Napi::Number>().DoubleValue();
   }
 
-  /** A Float32Array of at least `size` numbers; its length is the answer's second part. */
+  /** A Float32Array of at least `size` numbers. */
   float* floats(size_t size) { return floats(info_[next_++], size); }
 
   /** null becomes a null pointer. */
@@ -50,7 +50,9 @@ class Arguments {
 
   size_t lengthOfNext() const {
     const Napi::Value value = info_[next_];
-    return value.IsTypedArray() ? value.As<Napi::TypedArray>().ElementLength() : 0;
+    const size_t length = value.IsTypedArray() ? value.As<Napi::TypedArray>().ElementLength() : 0;
+    if (length > 1 << 30) fail("has more than 2^30 numbers");
+    return length;
   }
 
   const int32_t* words(size_t size, int below) {
@@ -146,8 +148,9 @@ class Arguments {
     return static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   }
 
-  /** Where the tiles of some lines begin: the last of them where the last line ends. */
+  /** Where the tiles of some lines begin, the last of them where the last line ends; or nothing. */
   const int32_t* tiles(const Napi::Value& value, int units, int lines, int32_t stored) {
+    if (value.IsUndefined()) return nullptr;
     const size_t size = (static_cast<size_t>(tilesOf(units)) + 1) * lines;
     const int32_t* tile = integers(value, size);
     if (tile[0] != 0 || tile[size - 1] != stored) fail("is a matrix of broken tiles");
@@ -201,7 +204,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   explicit EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {
     Arguments arguments(info);
     const int threads = arguments.count();
-    if (threads < 1 || threads > 1024) throw Napi::RangeError::New(info.Env(), "an engine has from 1 to 1024 threads");
+    if (threads > 1024) throw Napi::RangeError::New(info.Env(), "an engine has from 1 to 1024 threads");
     const std::string width = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
     for (const Kernels* kernels : runnableKernels()) {
       if (kernels->name == width) engine_ = std::make_unique<Engine>(threads, *kernels);

@@ -7,7 +7,7 @@ namespace sparrow {
 /**
  * Activations as kernels take them: positions in blocks of 64 lanes, [ceil(positions / 64)][units][64], so that what an
  * active weight touches is one broadcast against four or so vector registers of neighbouring memory. Lanes beyond the last
- * position are 0.
+ * position are 0 in what products read; what they write there is nobody's.
  */
 constexpr int lanes = 64;
 
@@ -123,9 +123,9 @@ struct Kernels {
   /** The whole gradient of some rows, [rows of the range, columns]; x in panels, [ceil(columns / 64)][positions][64]. */
   void (*denseGradient)(const float* y, int rows, const float* panels, int positions, int columns, float* gradient, Range range);
   /** [64][64]: the products of all pairs of positions of two blocks of the same activations, a part of A Aᵀ. */
-  void (*gramTile)(const float* first, const float* second, int units, float* products);
-  /** Sum of the products of two such tables, in float64: what the blocks add to the squared norm of y xᵀ. */
-  double (*gramProduct)(const float* ofY, const float* ofX);
+  void (*gram)(const float* first, const float* second, int units, double* products);
+  /** Sum of the products of two such tables: what the blocks add to the squared norm of y xᵀ. */
+  double (*gramProduct)(const double* ofY, const double* ofX);
   void (*lstmForward)(const LstmSequence& sequence, int step, Range units);
   void (*lstmBackward)(const LstmSequence& sequence, int step, Range units);
   /** Gradient of the initial hidden state, [batch, size]. */

@@ -48,7 +48,7 @@ void gradient(const Matrix& weight, const float* y, const float* x, int blocks, 
 }  // namespace
 
 const Kernels SPARROW_KERNELS = {
-    SPARROW_NAME, SPARROW_SAMPLED_COST, pack, unpack,      forward,   transposed,   gradient,   denseGradient, gramTile, gramProduct,  lstmForward,
+    SPARROW_NAME, SPARROW_SAMPLED_COST, pack, unpack,      forward,   transposed,   gradient,   denseGradient, gram, gramProduct,  lstmForward,
     lstmBackward, lstmInitial,  largestOf,   exponentials, scaleLanes, rowSums,  sgd,           averagedSgd, adam,      multiply,
     sumOfSquares, dropout,
 };

@@ -8,7 +8,7 @@ namespace sparrow {
 
 namespace {
 
-constexpr int spins = 1000;  // some ten microseconds
+constexpr int spins = 1000;  // from ten microseconds to fifty, as long as processors take to pause
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -38,16 +38,16 @@ void Pool::close() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Pool::run(bool alone, const std::function<void(int)>& body) {
+void Pool::run(bool alone, const Job& job) {
   active_ = alone ? 1 : size_;
-  if (active_ == 1) return body(0);
+  if (active_ == 1) return job.call(job.body, 0);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    body_ = &body;
+    body_ = job;
     job_++;
   }
   wake_.notify_all();
-  body(0);
+  job.call(job.body, 0);
   barrier();
 }
 
@@ -74,15 +74,15 @@ void Pool::barrier() {
 void Pool::work(int thread) {
   unsigned done = 0;
   for (;;) {
-    const std::function<void(int)>* body;
+    Job job;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [&] { return closing_ || job_ != done; });
       if (closing_) return;
       done = job_;
-      body = body_;
+      job = body_;
     }
-    (*body)(thread);
+    job.call(job.body, thread);
     barrier();
   }
 }

@@ -1,7 +1,6 @@
 #pragma once
 #include <atomic>
 #include <condition_variable>
-#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -22,8 +21,14 @@ class Pool {
 
   int size() const { return size_; }
 
-  /** Runs `body(thread)` on every thread, 0 being the caller, and returns when all have done; or on the caller alone. */
-  void run(bool alone, const std::function<void(int)>& body);
+  /**
+   * Runs `body(thread)` on every thread, 0 being the caller, and returns when all have done; or on the caller alone. The body stays
+   * where it is: a std::function would copy it to new memory.
+   */
+  template <typename Body>
+  void run(bool alone, const Body& body) {
+    run(alone, {&body, [](const void* of, int thread) { (*static_cast<const Body*>(of))(thread); }});
+  }
 
   /** Inside `run`: how many threads there are. */
   int active() const { return active_; }
@@ -32,6 +37,11 @@ class Pool {
   void barrier();
 
  private:
+  struct Job {
+    const void* body;
+    void (*call)(const void* body, int thread);
+  };
+  void run(bool alone, const Job& job);
   /** Ends the threads that were started. */
   void close();
   void work(int thread);
@@ -41,7 +51,7 @@ class Pool {
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  const std::function<void(int)>* body_ = nullptr;
+  Job body_{};
   unsigned job_ = 0;
   bool closing_ = false;
   std::atomic<int> arrived_{0};

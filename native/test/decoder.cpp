@@ -91,6 +91,21 @@ void testEmbedding(Engine& engine, const Weight& weight, int positions, bool wit
   checkNear(rows, wantRows, where + "rows");
   checkNear(dWeight, weight.stored(whole), where + "dW");
   if (withNorm) checkNear(norm, squaredNorm(whole), where + "norm of dW");
+
+  constexpr int sketches = 3;
+  const Floats signs = numbers.many(static_cast<size_t>(sketches) * weight.rows);
+  Floats sketch = unwritten(static_cast<size_t>(sketches) * weight.columns);
+  Doubles wantSketch(sketch.size());
+  for (int s = 0; s < sketches; s++) {
+    for (int row = 0; row < weight.rows; row++) {
+      for (int column = 0; column < weight.columns; column++) {
+        wantSketch[static_cast<size_t>(s) * weight.columns + column] +=
+            signs[static_cast<size_t>(s) * weight.rows + row] * whole[static_cast<size_t>(row) * weight.columns + column];
+      }
+    }
+  }
+  engine.lookUpBackward(matrix, words.data(), positions, dRows.data(), dWeight.data(), {signs.data(), sketch.data(), sketches});
+  checkNear(sketch, wantSketch, where + "sketches of dW");
 }
 
 }  // namespace

@@ -84,12 +84,12 @@ void testKernels(const Kernels& kernels, Pool& pool, const Linear& want) {
     kernels.unpack(dx.data(), positions, columns, dxRows.data(), part(columns));
   });
   double norm = 0;
-  Floats ofY = unwritten(lanes * lanes), ofX = ofY;
+  Doubles ofY(lanes * lanes, NAN), ofX = ofY;
   for (int first = 0; first < blocks && want.withNorm; first++) {
     for (int second = 0; second < blocks; second++) {
       const auto block = [](const Floats& all, int units, int n) { return all.data() + static_cast<size_t>(n) * units * lanes; };
-      kernels.gramTile(block(dy, rows, first), block(dy, rows, second), rows, ofY.data());
-      kernels.gramTile(block(x, columns, first), block(x, columns, second), columns, ofX.data());
+      kernels.gram(block(dy, rows, first), block(dy, rows, second), rows, ofY.data());
+      kernels.gram(block(x, columns, first), block(x, columns, second), columns, ofX.data());
       norm += kernels.gramProduct(ofY.data(), ofX.data());
     }
   }
@@ -101,6 +101,20 @@ void testKernels(const Kernels& kernels, Pool& pool, const Linear& want) {
   checkNear(dWeight, want.dWeight, where + "gradient");
   checkNear(dBias, want.dBias, where + "sums of rows");
   if (want.withNorm) checkNear(norm, want.norm, where + "norm");
+}
+
+/** a bᵀ of a [rows, inner] and b [columns, inner]. */
+Doubles timesTransposed(const Floats& a, int rows, const Floats& b, int columns, int inner) {
+  Doubles product(static_cast<size_t>(rows) * columns);
+  for (int row = 0; row < rows; row++) {
+    for (int column = 0; column < columns; column++) {
+      for (int i = 0; i < inner; i++) {
+        product[static_cast<size_t>(row) * columns + column] +=
+            static_cast<double>(a[static_cast<size_t>(row) * inner + i]) * b[static_cast<size_t>(column) * inner + i];
+      }
+    }
+  }
+  return product;
 }
 
 void testEngine(Engine& engine, const Linear& want, bool withNorm, const std::string& name) {
@@ -117,6 +131,26 @@ void testEngine(Engine& engine, const Linear& want, bool withNorm, const std::st
   checkNear(dWeight, want.dWeight, where + "dW");
   checkNear(dBias, want.dBias, where + "db");
   if (withNorm) checkNear(norm, want.norm, where + "norm of dW");
+
+  for (const int sketches : {1, 3, 4}) {
+    Numbers numbers(static_cast<unsigned>(sketches));
+    const Floats signs = numbers.many(static_cast<size_t>(sketches) * weight.rows);
+    Floats sketch = unwritten(static_cast<size_t>(sketches) * weight.columns);
+    engine.linearBackward(weight, want.weight.source.data(), want.dy.data(), want.x.data(), want.positions, dx.data(), dWeight.data(),
+                          dBias.data(), {signs.data(), sketch.data(), sketches});
+    // (signs dyᵀ) x
+    const Doubles narrow = timesTransposed(signs, sketches, want.dy, want.positions, weight.rows);
+    Doubles wanted(sketch.size());
+    for (int s = 0; s < sketches; s++) {
+      for (int position = 0; position < want.positions; position++) {
+        const double factor = narrow[static_cast<size_t>(s) * want.positions + position];
+        for (int column = 0; column < weight.columns; column++) {
+          wanted[static_cast<size_t>(s) * weight.columns + column] += factor * want.x[static_cast<size_t>(position) * weight.columns + column];
+        }
+      }
+    }
+    checkNear(sketch, wanted, where + std::to_string(sketches) + " sketches of dW");
+  }
 }
 
 struct Size {

@@ -143,7 +143,9 @@ const deviceSchema = z.strictObject({
   layout: z
     .enum(['auto', 'packed', 'masked'])
     .default('auto')
-    .describe('How sparse weights are stored: active values only, or dense under a mask; auto suits engine and density.'),
+    .describe(
+      'How sparse weights are stored: active values only, or dense under a mask; auto suits engine and density.',
+    ),
 });
 
 export const runConfigSchema = z

@@ -99,7 +99,7 @@ void denseGradient(const float* y, int rows, const float* panels, int positions,
   }
 }
 
-/** products[p][q] = sum over units of a[unit][p] a[unit][q] for two blocks of the same activations: a part of A Aᵀ. */
+/** The same for a few units, in float32. */
 void gramTile(const float* first, const float* second, int units, float* products) {
   for (int p = 0; p < lanes; p += tileRows) {
     for (int v = 0; v < lanes; v += 16 * tileVectors) {
@@ -108,9 +108,22 @@ void gramTile(const float* first, const float* second, int units, float* product
   }
 }
 
-/** Sum of the products of two tables of `gramTile`, in float64. */
-double gramProduct(const float* a, const float* b) {
+/** Chains of float32 sums end after so many units and go on in float64. */
+constexpr int unitsOfChain = 256;
+
+/** products[p][q] = sum over units of a[unit][p] b[unit][q] for two blocks of the same activations: a part of A Aᵀ, in float64. */
+void gram(const float* first, const float* second, int units, double* products) {
+  alignas(64) float chain[lanes * lanes];
+  for (int from = 0; from < units; from += unitsOfChain) {
+    const int count = units - from < unitsOfChain ? units - from : unitsOfChain;
+    gramTile(first + static_cast<size_t>(from) * lanes, second + static_cast<size_t>(from) * lanes, count, chain);
+    for (int i = 0; i < lanes * lanes; i++) products[i] = from == 0 ? chain[i] : products[i] + chain[i];
+  }
+}
+
+/** Sum of the products of two tables of `gram`. */
+double gramProduct(const double* a, const double* b) {
   double sums[8] = {};
-  for (int i = 0; i < lanes * lanes; i++) sums[i % 8] += static_cast<double>(a[i]) * b[i];
+  for (int i = 0; i < lanes * lanes; i++) sums[i % 8] += a[i] * b[i];
   return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }

@@ -21,7 +21,8 @@ export class DenseGradient {
 
   /** @param wanted signs of a sketch belong to it from now on */
   watch(wanted: Wanted): void {
-    this.#forget();
+    const untaken = this.take(); // of a step that was given up
+    if (untaken instanceof tf.Tensor) untaken.dispose();
     this.#wanted = wanted;
   }
 

@@ -16,8 +16,8 @@ export interface NativeMatrix {
   readonly columnStart?: Int32Array;
   readonly row?: Uint16Array | Uint32Array;
   readonly source?: Int32Array;
-  readonly rowTile?: Int32Array;
-  readonly columnTile?: Int32Array;
+  readonly rowTile?: Int32Array | undefined;
+  readonly columnTile?: Int32Array | undefined;
 }
 
 /**
@@ -27,8 +27,7 @@ export interface NativeMatrix {
 export type Whole = null | 'norm' | { readonly signs: Float32Array; readonly sketch: Float32Array };
 
 /**
- * native/src/engine_object.cpp. All arrays are the memory of tensors, row-major, read or written in place; what a method
- * writes comes last but for switches.
+ * native/src/engine_object.cpp. All arrays are the memory of tensors, row-major, read or written in place.
  */
 export interface NativeEngine {
   linearForward(weight: NativeMatrix, bias: Float32Array, positions: number, x: Float32Array, y: Float32Array): void;

@@ -8,10 +8,16 @@ export interface ByColumn {
   readonly row: Uint16Array | Uint32Array;
   /** Index among the values, which lie by rows. */
   readonly source: Int32Array;
-  /** Entry at which each tile of each row begins, and of each column: [tiles + 1][rows] and [tiles + 1][columns]. */
-  readonly rowTile: Int32Array;
-  readonly columnTile: Int32Array;
+  /**
+   * Entry at which each tile of each row begins, and of each column: [tiles + 1][rows] and [tiles + 1][columns]. Missing where lines
+   * are so short that kernels go through them whole.
+   */
+  readonly rowTile: Int32Array | undefined;
+  readonly columnTile: Int32Array | undefined;
 }
+
+/** Entries a line must have for tiles to pay: `shortRun` of native/src/kernels/sparse.inl. */
+const shortRun = 16;
 
 /** Columns (or rows) that kernels go through a matrix at a time: `tileUnits` of native/src/kernels.h. */
 const tileUnits = 96;
@@ -43,8 +49,9 @@ export function byColumn(pattern: Pattern): ByColumn {
 }
 
 /** Where in each line the indices of each tile begin: tile by tile, as products go. */
-function tilesOf(start: Int32Array, index: Uint16Array | Uint32Array, units: number): Int32Array {
+function tilesOf(start: Int32Array, index: Uint16Array | Uint32Array, units: number): Int32Array | undefined {
   const lines = start.length - 1;
+  if (index.length < shortRun * lines) return undefined;
   const tiles = Math.ceil(units / tileUnits);
   const begin = new Int32Array((tiles + 1) * lines);
   for (let line = 0; line < lines; line++) {

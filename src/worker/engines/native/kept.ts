@@ -32,7 +32,9 @@ export class Kept<Name extends string> {
    */
   take(owner: object, handle: tf.TensorInfo): Record<Name, Float32Array> {
     const entry = this.#entries.get(owner);
-    if (entry?.pass !== handle.dataId) throw new Error('a weight was used twice before its gradient was computed');
+    if (entry?.pass !== handle.dataId) {
+      throw new Error('a weight was used twice before its gradient was computed, or its gradient computed twice');
+    }
     entry.pass = undefined;
     return entry.arrays;
   }

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { version_core } from '@tensorflow/tfjs-core';
 import { installComposedOps } from '../../ops/op.js';
@@ -9,6 +10,9 @@ import { nativeBackend, registerNative } from './native.js';
 /** Density above which dense products are faster than sparse ones: measured, and fixed, since it decides how sums go. */
 const packedUpTo = 0.7;
 
+/** What an engine takes: native/src/engine_object.cpp. */
+const mostThreads = 1024;
+
 /** Why the native engine cannot be used here; undefined where it can. */
 export function whyNoNative(): string | undefined {
   const loaded = loadAddon();
@@ -17,7 +21,7 @@ export function whyNoNative(): string | undefined {
 
 /**
  * Starts the native engine: kernels in C++ (native/), packed sparse weights, the widest vectors that the processor has.
- * @param limit most threads; 0 for one per core
+ * @param limit most threads; 0 for one per physical core
  * @param asked other vectors than the widest
  */
 export async function startNative(limit: number, asked?: Width): Promise<Engine> {
@@ -25,7 +29,7 @@ export async function startNative(limit: number, asked?: Width): Promise<Engine>
   if (loaded.addon === undefined) throw new Error(loaded.reason);
   const { addon } = loaded;
   const width = asked ?? addon.widths().at(-1)!;
-  const threads = limit === 0 ? availableParallelism() : limit;
+  const threads = limit === 0 ? physicalCores() : limit;
   tf.enableProdMode(); // no advice on the console
   registerNative(new addon.Engine(threads, width));
   await tf.setBackend(nativeBackend);
@@ -34,4 +38,19 @@ export async function startNative(limit: number, asked?: Width): Promise<Engine>
     ...{ name: 'native', version: `tfjs ${version_core}`, threads, features: [width] },
     preferredLayout: (density) => (density <= packedUpTo ? 'packed' : 'masked'),
   };
+}
+
+/** Cores that may be used: two threads on the halves of one would only share its vector units. Only Linux tells halves from cores. */
+function physicalCores(): number {
+  const processors = '/sys/devices/system/cpu';
+  let usable = availableParallelism();
+  try {
+    const cores = readdirSync(processors)
+      .filter((name) => /^cpu\d+$/.test(name))
+      .map((name) => readFileSync(`${processors}/${name}/topology/thread_siblings_list`, 'utf8'));
+    if (cores.length > 0) usable = Math.min(usable, new Set(cores).size);
+  } catch {
+    // It is not there: every processor counts.
+  }
+  return Math.min(usable, mostThreads);
 }
