@@ -1,34 +1,29 @@
-import type { Attempt, RunRecord } from './run-records.js';
+import type { RunRecord } from './run-records.js';
 import type { RunState, TrainerEnd, TrainerState } from './run-state.js';
 
+/** What is known beside the database. */
+export interface Known {
+  /** Of the run's trainer, if one answers. */
+  readonly live?: TrainerState | undefined;
+  /** Runs that are to begin before it, if it waits. */
+  readonly ahead?: number;
+}
+
 /**
- * What a run is doing: what its process says, if there is one that answers; else whether it waits; else how its last attempt
- * ended. A row never says that a run is running.
- *
- * @param live what the supervisor of its trainer says, undefined where there is no process
- * @param ahead runs that are to begin before it, if it waits
- * @returns undefined for a run that was never started and does not wait to be
+ * The state of a run: it is running because its trainer answers, never because a row says so. An attempt that nobody saw
+ * end has ended all the same: as its last event says, or by force.
  */
-export function derivedState(
-  record: Pick<RunRecord, 'queued' | 'attempts' | 'progress'>,
-  live: TrainerState | undefined,
-  ahead = 0,
-): RunState | undefined {
+export function derivedState(record: RunRecord, { live, ahead = 0 }: Known): RunState {
   if (live !== undefined) return live;
   if (record.queued !== null) return { state: 'queued', ahead };
   const attempt = record.attempts.at(-1);
-  if (attempt === undefined) return undefined;
-  return attempt.end ?? unseenEnd(record.progress.lastEvent);
+  if (attempt === undefined) return { state: 'stopped' };
+  if (attempt.end !== null) return attempt.end;
+  return unseenEnd(attempt.last > attempt.started ? record.progress.lastEvent : null);
 }
 
-/** How an attempt ended whose end nobody was there to see. */
+/** How an attempt ended that nobody saw end, from the type of the last event it told. */
 export function unseenEnd(lastEvent: string | null): TrainerEnd {
   if (lastEvent === 'finished' || lastEvent === 'stopped') return { state: lastEvent };
-  if (lastEvent === 'failed') return { state: 'failed', error: 'it failed, and what it said is lost', begun: true };
-  return { state: 'interrupted', reason: 'Sparrow ended while it was training' };
-}
-
-/** Wall time of training over all attempts, pauses left out. */
-export function trainingMs(attempts: readonly Attempt[]): number {
-  return attempts.reduce((sum, { started, last, pausedMs }) => sum + Math.max(0, last - started - pausedMs), 0);
+  return { state: 'interrupted', reason: 'the command that trained it is gone' };
 }

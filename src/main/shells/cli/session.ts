@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join as joinPath } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '../../../shared/contract/client.js';
+import { ConnectionLost } from '../../../shared/contract/errors.js';
+import { UserError } from '../../../shared/errors.js';
+import { dataFolder, prepareDataFolder } from '../../data-folder.js';
+import { attach, join, type GuestSeat, type Seat } from '../../owner/join.js';
+import { tell } from './tell.js';
+
+/** A command's dealings with the owner of the data folder, which may be this process, another one, or change on the way. */
+export class Session {
+  #seat: Seat;
+  readonly #options: { readonly start: boolean };
+
+  private constructor(seat: Seat, options: { readonly start: boolean }) {
+    this.#seat = seat;
+    this.#options = options;
+  }
+
+  /** @param options.start whether this process, if it becomes the owner, also goes on with the queue */
+  static async open(options = { start: true }): Promise<Session> {
+    return new Session(await join(tell, options), options);
+  }
+
+  get client(): Client {
+    return this.#seat.client;
+  }
+
+  /** After a lost connection: finds the next owner, or becomes it. */
+  async rejoin(): Promise<void> {
+    if (this.#seat.kind === 'guest') this.#seat.leave();
+    this.#seat = await join(tell, this.#options);
+  }
+
+  /** Asks once, and once more where the owner has changed meanwhile. For what may be asked twice. */
+  async ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      return await question(this.client);
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error;
+      await this.rejoin();
+      return question(this.client);
+    }
+  }
+
+  /** Lets go. What this process has under way for others goes on in the background. */
+  async leave(): Promise<void> {
+    if (this.#seat.kind === 'guest') {
+      this.#seat.leave();
+      return;
+    }
+    const { owner } = this.#seat;
+    const left = this.#options.start && !owner.workbench.idle;
+    await owner.close(() => true);
+    if (left) startBackgroundOwner();
+  }
+}
+
+/** Attaches to the owner, or to one that is started in the background. */
+export async function attachToBackground(): Promise<GuestSeat> {
+  prepareDataFolder();
+  const there = await attach();
+  if (there !== undefined) return there;
+  startBackgroundOwner();
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
+    const seat = await attach();
+    if (seat !== undefined) return seat;
+    await sleep(50);
+  }
+  throw new UserError(`no owner could be started in the background: ${ownerLog()} says why`);
+}
+
+/** A process of its own that outlives this one and its terminal, and ends when the queue is empty. */
+function startBackgroundOwner(): void {
+  const log = openSync(ownerLog(), 'a', 0o600);
+  spawn(process.execPath, [joinPath(import.meta.dirname, 'sparrow.js'), 'owner'], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    windowsHide: true,
+  }).unref();
+  closeSync(log);
+}
+
+function ownerLog(): string {
+  return joinPath(dataFolder(), 'owner.log');
+}
