@@ -215,7 +215,7 @@ function preparing(run: string): string {
 }
 
 function waiting(run: string, ahead: number): string {
-  return `${run}: waits for ${integer(ahead)} other ${ahead === 1 ? 'run' : 'runs'}`;
+  return ahead === 0 ? `${run}: is next` : `${run}: waits for ${integer(ahead)} other ${ahead === 1 ? 'run' : 'runs'}`;
 }
 
 function opening(run: string, event: RunEventOf<'started'>): string {
