@@ -32,6 +32,8 @@ export const attemptSchema = z.object({
   /** The process, while it is one; to look for an orphan after a crash. */
   pid: z.int().min(1).nullable(),
   device: z.string().nullable(),
+  /** Number of its first event, or null while it has told none. */
+  from: count.nullable(),
   /** Null while it lasts, or if nobody was there to see its end. */
   end: attemptEndSchema.nullable(),
 });

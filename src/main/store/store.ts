@@ -57,6 +57,8 @@ export interface RunReader {
   /** @throws UserError where there is no such run, or its rows are damaged */
   get(id: string): RunRecord;
   has(id: string): boolean;
+  /** @throws UserError where there is no such run */
+  isTrashed(id: string): boolean;
   checkpoints(id: string): CheckpointRow[];
 }
 
@@ -109,6 +111,8 @@ export interface ToldEvent {
   readonly run: string;
   readonly sequence: number;
   readonly event: RunEvent;
+  /** When it arrived, if not just now. */
+  readonly time?: number;
 }
 
 export interface EventWriter extends EventReader {
