@@ -67,7 +67,7 @@ function bundleFingerprint() {
       hash.update(`${path} ${stat.size} ${stat.mtimeMs}\n`);
     }
   };
-  for (const source of ['src', 'resources', 'test/golden', 'electron.vite.config.ts', 'package-lock.json']) {
+  for (const source of ['src', 'bench', 'resources', 'test/golden', 'electron.vite.config.ts', 'package-lock.json']) {
     visit(join(projectFolder, source));
   }
   return hash.digest('hex');

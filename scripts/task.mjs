@@ -9,6 +9,7 @@ export const tasks = {
   start: ['out/main/sparrow.js', 'train', '--preset', 'quick-selfish'],
   sparrow: ['out/main/sparrow.js'],
   golden: ['out/main/golden.js'],
+  'bench:store': ['out/main/bench-store.js'],
   test: ['scripts/test.mjs'],
   'test:sanitize': ['scripts/sanitize.mjs'],
   format: ['node_modules/prettier/bin/prettier.cjs', '--write', '.'],
