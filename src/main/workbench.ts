@@ -85,15 +85,11 @@ export class Workbench {
     const record = this.#store.runs.get(id);
     const state = this.#stateOf(record);
     if (state.state === 'finished') throw new UserError(`${id} is finished: there is nothing to resume`);
-    if (state.state === 'queued') {
-      this.#advance(); // it may wait because its beginning could not be written down
-      return;
-    }
-    if (!isEnd(state)) {
+    if (!isEnd(state) && state.state !== 'queued') {
       throw new UserError(`${id} is ${state.state} already: "sparrow show ${id}" says how it stands`);
     }
     if (record.trashed !== null) throw new UserError(`${id} is in the trash: "sparrow rm --restore ${id}" first`);
-    this.#store.queue.add(id, threads === undefined ? {} : { threads });
+    this.#enqueue(id, threads);
     this.#restarts.set(id, { cap: restarts, left: restarts });
     this.#advance();
   }
@@ -263,6 +259,18 @@ export class Workbench {
     }
     this.#guarded(() => {
       this.#advance();
+    });
+  }
+
+  /** One that waits already keeps its place. */
+  #enqueue(id: string, threads: number | undefined): void {
+    this.#store.transaction(() => {
+      const waiting = this.#store.queue.entries();
+      const place = waiting.find(({ run }) => run === id);
+      if (place !== undefined) this.#store.queue.remove(id);
+      const most = threads ?? place?.threads ?? undefined;
+      this.#store.queue.add(id, most === undefined ? {} : { threads: most });
+      if (place !== undefined) this.#store.queue.reorder(waiting.map(({ run }) => run));
     });
   }
 

@@ -24,6 +24,7 @@ describe.each(transports)('over $name', ({ attach }) => {
     expect(trainers.all).toHaveLength(1);
     expect((await client.runs.get({ id: 'night-2' })).state).toEqual({ state: 'queued', ahead: 1 });
     trainers.last.tell(told.started, told.checkpoint);
+    await expect.poll(() => trainers.last.acknowledged).toBe(1);
     const news = await client.news({ runs: ['night-1'], after: cursor });
     expect(news.events.map(({ event }) => event.type)).toEqual(['started', 'checkpoint']);
     expect(news.states).toEqual({ 'night-1': { state: 'running' } });
@@ -57,10 +58,12 @@ describe.each(transports)('over $name', ({ attach }) => {
     const first = await attach(workbench);
     await first.client.runs.create({ configs: [tiny('owl')] });
     trainers.last.tell(told.started, told.step(1), told.checkpoint);
+    await expect.poll(() => trainers.last.acknowledged).toBe(2);
     const seen = await first.client.news({ runs: ['owl-1'], after: 0, limit: 2 });
     expect(seen.events).toHaveLength(2);
     first.sever?.();
     trainers.last.tell(told.step(2), told.checkpoint);
+    await expect.poll(() => trainers.last.acknowledged).toBe(4);
     const second = await attach(workbench);
     const types: string[] = [];
     for (let after = seen.cursor, more = true; more;) {

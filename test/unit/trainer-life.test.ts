@@ -12,6 +12,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** What was told at once is written after this. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 const patience = { startMs: 100_000, silenceMs: 10_000, stopMs: 20_000 };
 
 function begin(write: (events: readonly NumberedEvent[]) => void = () => undefined) {
@@ -58,13 +60,14 @@ test('one that was asked to rest while it starts rests when it has begun', () =>
   expect(trainer.state).toEqual({ state: 'paused' });
 });
 
-test('events are acknowledged when they are written and not before', () => {
-  let full = true;
-  const { process, written } = begin(() => {
-    if (full) throw new UserError('the disk is full');
-  });
-  full = false;
-  process.tell(told.started, told.step(1), told.step(2));
+test('events are acknowledged when they are written and not before', async () => {
+  const { process, written } = begin();
+  process.tell(told.started);
+  expect(process.acknowledged).toBe(-1);
+  await turn();
+  expect(process.acknowledged).toBe(0);
+  process.tell(told.step(1), told.step(2));
+  await turn();
   expect(process.acknowledged).toBe(0); // reports wait for each other
   vi.advanceTimersByTime(100);
   expect(process.acknowledged).toBe(2);
@@ -77,8 +80,10 @@ test('one whose events cannot be written is killed and has failed with the reaso
     if (full) throw new UserError('the disk is full: make room');
   });
   process.tell(told.started);
+  await turn();
   full = true;
   process.tell(told.checkpoint);
+  await turn();
   full = false;
   process.tell(told.checkpoint, told.finished);
   expect(await trainer.end).toEqual({ state: 'failed', error: 'the disk is full: make room', begun: true });

@@ -20,21 +20,17 @@ const changeMs = 15_000;
 const answerMs = 5_000;
 
 /**
- * Attaches to the owner of the data folder, or becomes the owner where there is none.
- * @param onDefect takes what goes wrong where nobody asked
- * @param options.start whether an owner also goes on with the queue
+ * Attaches to the owner of the data folder, or becomes the owner where there is none; then the queue waits until the workbench
+ * is started.
  * @throws UserError where the owner does not answer
  */
-export async function join(onDefect: (error: unknown) => void, options: { readonly start: boolean }): Promise<Seat> {
+export async function join(): Promise<Seat> {
   prepareDataFolder();
   for (const deadline = Date.now() + changeMs; ;) {
     const guest = await attach();
     if (guest !== undefined) return guest;
     const owner = await Owner.become();
-    if (owner !== undefined) {
-      if (options.start) owner.workbench.start(onDefect);
-      return { kind: 'owner', client: owner.client, owner };
-    }
+    if (owner !== undefined) return { kind: 'owner', client: owner.client, owner };
     if (Date.now() > deadline) throw unanswered(readEndpoint(dataFolder())?.pid);
     await sleep(50);
   }

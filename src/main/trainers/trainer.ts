@@ -51,6 +51,7 @@ export class Trainer {
   #outcome: TrainerEnd | undefined;
   #unwritten: NumberedEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
   #begun = false;
   /** What it told could not be written: nothing that comes after may be. */
   #broken = false;
@@ -119,14 +120,18 @@ export class Trainer {
       throw new UserError(`the trainer does not wait for its events to be written: ${floodLimit} are outstanding`);
     }
     this.#notice(message.event);
-    // A trainer waits for all but its reports, before a checkpoint.
-    if (message.event.type !== 'step') this.#write();
-    else
-      this.#timer ??= setTimeout(() => {
-        this.#guard(() => {
-          this.#write();
-        });
-      }, batchMs);
+    this.#writeSoon(message.event.type === 'step' ? batchMs : 0);
+  }
+
+  /** A trainer waits for all but its reports, before a checkpoint; what it tells at once is still one transaction. */
+  #writeSoon(delayMs: number): void {
+    const write = () => {
+      this.#guard(() => {
+        this.#write();
+      });
+    };
+    if (delayMs > 0) this.#timer ??= setTimeout(write, delayMs);
+    else this.#immediate ??= setImmediate(write);
   }
 
   #notice(event: RunEvent): void {
@@ -159,7 +164,9 @@ export class Trainer {
 
   #write(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
     this.#timer = undefined;
+    this.#immediate = undefined;
     const events = this.#unwritten;
     if (events.length === 0) return;
     this.#unwritten = [];

@@ -77,7 +77,7 @@ export function removeCommand(): Command {
 
 /** With the owner, or as an owner that leaves the queue alone. */
 async function withSession(work: (session: Session) => Promise<void>): Promise<void> {
-  const session = await Session.open({ start: false });
+  const session = await Session.open();
   try {
     await work(session);
   } finally {

@@ -13,12 +13,13 @@ const lingerMs = 3000;
  */
 export function ownerCommand(): Command {
   return new Command('owner').description('Own the data folder until its queue is empty.').action(async () => {
-    const seat = await join(tell, { start: true });
+    const seat = await join();
     if (seat.kind === 'guest') {
       seat.leave();
       return;
     }
     const { owner } = seat;
+    owner.workbench.start(tell);
     const asked = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {

@@ -12,16 +12,21 @@ import { tell } from './tell.js';
 /** A command's dealings with the owner of the data folder, which may be this process, another one, or change on the way. */
 export class Session {
   #seat: Seat;
-  readonly #options: { readonly start: boolean };
+  #started = false;
 
-  private constructor(seat: Seat, options: { readonly start: boolean }) {
+  private constructor(seat: Seat) {
     this.#seat = seat;
-    this.#options = options;
   }
 
-  /** @param options.start whether this process, if it becomes the owner, also goes on with the queue */
-  static async open(options = { start: true }): Promise<Session> {
-    return new Session(await join(tell, options), options);
+  /** Should this process become the owner, its queue waits until the session is started. */
+  static async open(): Promise<Session> {
+    return new Session(await join());
+  }
+
+  /** From now on this process goes on with the queue whenever it is the owner. */
+  start(): void {
+    this.#started = true;
+    if (this.#seat.kind === 'owner') this.#seat.owner.workbench.start(tell);
   }
 
   get client(): Client {
@@ -31,7 +36,8 @@ export class Session {
   /** After a lost connection: finds the next owner, or becomes it. */
   async rejoin(): Promise<void> {
     if (this.#seat.kind === 'guest') this.#seat.leave();
-    this.#seat = await join(tell, this.#options);
+    this.#seat = await join();
+    if (this.#started) this.start();
   }
 
   /** Asks once, and once more where the owner has changed meanwhile. For what may be asked twice. */
@@ -52,7 +58,7 @@ export class Session {
       return;
     }
     const { owner } = this.#seat;
-    const left = this.#options.start && !owner.workbench.idle;
+    const left = this.#started && !owner.workbench.idle;
     await owner.close(() => true);
     if (left) startBackgroundOwner();
   }

@@ -68,6 +68,7 @@ export function resumeCommand(): Command {
         const { state } = (await session.client.runs.get({ id })).state;
         if (state === 'paused' || state === 'pausing') await session.client.runs.continue({ id });
         else await session.client.runs.resume({ id, restarts, ...(threads === undefined ? {} : { threads }) });
+        session.start();
         await attend(session, [id], { json: json === true, created: false, cursor });
       } finally {
         await session.leave();
@@ -80,6 +81,7 @@ async function train(configs: readonly RunConfig[], { restarts, json }: TrainOpt
   try {
     const cursor = await cursorNow(session.client);
     const { ids } = await session.client.runs.create({ configs: [...configs], restarts });
+    session.start();
     await attend(session, ids, { json: json === true, created: true, cursor });
   } finally {
     await session.leave();
