@@ -57,9 +57,9 @@ async function ingestWhileReading(store: WritableStore, path: string) {
   store.events.ingest(told(run, 0, batch));
   const reader = new StoreReader(path);
   const answers: number[] = [];
-  let writing = true;
+  const live = { writing: true };
   const reading = (async () => {
-    while (writing) {
+    while (live.writing) {
       const start = performance.now();
       await reader.ask('metrics', 'series', { runs: [run], metric: 'loss', points: 1000 });
       answers.push(performance.now() - start);
@@ -76,7 +76,7 @@ async function ingestWhileReading(store: WritableStore, path: string) {
     slowestMs = Math.max(slowestMs, ms);
     await new Promise(setImmediate); // answers of the reader come in
   }
-  writing = false;
+  live.writing = false;
   await reading;
   await reader.close();
   const rows = (pointsOfLine - batch) * metricsOfStep;

@@ -29,3 +29,22 @@ function tokensAfter({ batch, bptt, stepsPerEpoch, trainingTokens }: RunShape): 
     return (epochs * rows + Math.min((step - epochs * stepsPerEpoch) * bptt, rows)) * batch;
   };
 }
+
+/** The function through ascending knots, straight between them and level beyond. */
+export function interpolation(
+  knots: readonly { readonly step: number; readonly value: number }[],
+): (step: number) => number {
+  return (step) => {
+    let low = 0;
+    let high = knots.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (knots[middle].step < step) low = middle + 1;
+      else high = middle;
+    }
+    const right = knots[low];
+    if (low === 0 || right.step <= step) return right.value;
+    const left = knots[low - 1];
+    return left.value + ((right.value - left.value) * (step - left.step)) / (right.step - left.step);
+  };
+}

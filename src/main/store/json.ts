@@ -4,9 +4,13 @@ import { damagedRow } from './errors.js';
  * JSON that keeps NaN and the infinities, which JSON has no words for: as `{"$number":"NaN"}`.
  */
 export function encode(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === 'number' && !Number.isFinite(inner) ? { $number: String(inner) } : inner,
-  );
+  const text = JSON.stringify(value);
+  // Only what is null may have been another number; a replacer makes this several times slower.
+  return text.includes('null') ? JSON.stringify(value, replace) : text;
+}
+
+function replace(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? { $number: String(value) } : value;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { placeOf, type RunShape } from '../../shared/axes.js';
-import { seriesRequestSchema, type ReducedSeries, type SeriesRequest } from '../../shared/series.js';
+import { interpolation, placeOf, type RunShape } from '../../shared/axes.js';
+import { seriesRequestSchema, type Axis, type ReducedSeries, type SeriesRequest } from '../../shared/series.js';
 import type { Connection } from './connection.js';
 import { damagedRow, parseRow } from './errors.js';
 import { decode } from './json.js';
@@ -73,13 +73,16 @@ export class MetricRows implements MetricReader {
   #line(run: string, request: Omit<z.output<typeof seriesRequestSchema>, 'runs'>, budget: number): ReducedSeries {
     const key = keyOf(this.#connection, run);
     const series = this.#seriesOf(key, request.metric);
-    const place = series === undefined ? undefined : this.#axis(key, run, request.axis);
-    if (series === undefined || place === undefined) return { run, x: [], y: [], marks: [], values: 0 };
+    const empty = { run, x: [], y: [], marks: [], values: 0 };
+    if (series === undefined) return empty;
     const range = {
       from: Math.max(series.first, request.fromStep ?? 0),
       to: Math.min(series.last, request.toStep ?? Infinity),
     };
-    const parts = range.from > range.to ? [] : this.#parts(series, range, levelFor(series, range, budget));
+    if (range.from > range.to) return empty;
+    const place = request.axis === 'wallTime' ? this.#wallTime(key, range, budget) : this.#axis(key, run, request.axis);
+    if (place === undefined) return empty;
+    const parts = this.#parts(series, range, levelFor(series, range, budget));
     const line = reduce(parts, request.points, this.#firstPoint(series, range));
     return {
       run,
@@ -138,13 +141,8 @@ export class MetricRows implements MetricReader {
   }
 
   /** Undefined where the run has not told what the axis needs. */
-  #axis(
-    key: number,
-    run: string,
-    axis: z.output<typeof seriesRequestSchema>['axis'],
-  ): ((step: number) => number) | undefined {
+  #axis(key: number, run: string, axis: Exclude<Axis, 'wallTime'>): ((step: number) => number) | undefined {
     if (axis === 'step') return (step) => step;
-    if (axis === 'wallTime') return this.#wallTime(key);
     const what = `run ${run}`;
     const told = this.#connection
       .query("SELECT body FROM events WHERE run = ? AND type = 'started' ORDER BY sequence DESC LIMIT 1")
@@ -157,14 +155,20 @@ export class MetricRows implements MetricReader {
     return placeOf(axis, shape);
   }
 
-  /** Seconds of training until a step. */
-  #wallTime(key: number): ((step: number) => number) | undefined {
+  /** Seconds of training until a step; between the steps that were read the clock goes evenly. */
+  #wallTime(key: number, range: Range, budget: number): ((step: number) => number) | undefined {
     const series = this.#seriesOf(key, 'elapsedMs');
     if (series === undefined) return undefined;
-    const query = this.#connection.query(
-      'SELECT value FROM metrics WHERE series = ? AND step <= ? ORDER BY step DESC, sequence DESC LIMIT 1',
-    );
-    return (step) => Number(query.row(series.key, step)?.[0] ?? 0) / 1000;
+    const covered = { from: Math.max(series.first, range.from), to: Math.min(series.last, range.to) };
+    const knots: { step: number; value: number }[] = [];
+    for (const { count, minStep, min, lastStep, last } of this.#parts(
+      series,
+      covered,
+      levelFor(series, covered, budget),
+    )) {
+      if (count > 0) knots.push({ step: minStep!, value: min! / 1000 }, { step: lastStep!, value: last! / 1000 });
+    }
+    return knots.length === 0 ? undefined : interpolation(knots);
   }
 }
 
