@@ -11,6 +11,7 @@ export const tasks = {
   golden: ['out/main/golden.js'],
   'bench:store': ['out/main/bench-store.js'],
   test: ['scripts/test.mjs'],
+  'test:faults': ['scripts/faults.mjs'],
   'test:sanitize': ['scripts/sanitize.mjs'],
   format: ['node_modules/prettier/bin/prettier.cjs', '--write', '.'],
   build: undefined, // set-up builds

@@ -43,6 +43,7 @@ export class Workbench {
   readonly #live = new Map<string, Live>();
   readonly #restarts = new Map<string, Restarts>();
   #closing = false;
+  #held = false;
   #defect: ((error: unknown) => void) | undefined;
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
@@ -57,6 +58,11 @@ export class Workbench {
   start(onDefect: (error: unknown) => void): void {
     this.#defect = onDefect;
     this.#advance();
+  }
+
+  /** Begins nothing more: this owner is about to leave, and who waits is better off with the next one. */
+  hold(): void {
+    this.#held = true;
   }
 
   /** Whether nothing is under way and nothing waits. */
@@ -188,7 +194,7 @@ export class Workbench {
   }
 
   #advance(): void {
-    if (!this.#closing && this.#defect !== undefined) {
+    if (!this.#closing && !this.#held && this.#defect !== undefined) {
       const records = new Map<string, RunRecord>();
       const waiting = this.#store.queue.entries().map((entry) => {
         const record = this.#store.runs.get(entry.run);

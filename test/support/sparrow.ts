@@ -30,6 +30,14 @@ export class Home {
     return join(this.path, 'runs', id);
   }
 
+  /** Ends whoever still owns it, by its id. */
+  async end(): Promise<void> {
+    const owner = ownerOf(this);
+    if (owner === undefined) return;
+    process.kill(owner, 'SIGKILL');
+    await gone(owner);
+  }
+
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }

@@ -38,7 +38,7 @@ export interface Patience {
 /** Events come in bursts of far less than this delay, and each transaction costs a flush of the disk. */
 const batchMs = 25;
 /** A trainer waits when `eventWindow` events are unacknowledged. One that goes on, so far beyond, is no trainer of ours. */
-const floodLimit = 8 * eventWindow;
+const floodLimit = 2 * eventWindow;
 
 /** A trainer process and its life. */
 export class Trainer {
@@ -52,6 +52,7 @@ export class Trainer {
   #unwritten: NumberedEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
+  /** Whether it has told anything. */
   #begun = false;
   /** What it told could not be written: nothing that comes after may be. */
   #broken = false;
@@ -73,11 +74,6 @@ export class Trainer {
 
   get state(): TrainerState {
     return this.#state;
-  }
-
-  /** Whether it has told that it began to train. */
-  get begun(): boolean {
-    return this.#begun;
   }
 
   get pid(): number | undefined {
@@ -119,6 +115,7 @@ export class Trainer {
     if (this.#unwritten.length > floodLimit) {
       throw new UserError(`the trainer does not wait for its events to be written: ${floodLimit} are outstanding`);
     }
+    this.#begun = true;
     this.#notice(message.event);
     this.#writeSoon(message.event.type === 'step' ? batchMs : 0);
   }
@@ -137,7 +134,6 @@ export class Trainer {
   #notice(event: RunEvent): void {
     switch (event.type) {
       case 'started':
-        this.#begun = true;
         this.#watch.started();
         if (this.#state.state === 'starting') this.#change({ state: 'running' });
         return;

@@ -51,6 +51,11 @@ export class Session {
     }
   }
 
+  /** This process is about to leave: if it is the owner, it begins nothing more. */
+  hold(): void {
+    if (this.#seat.kind === 'owner') this.#seat.owner.workbench.hold();
+  }
+
   /** Lets go. What this process has under way for others goes on in the background. */
   async leave(): Promise<void> {
     if (this.#seat.kind === 'guest') {

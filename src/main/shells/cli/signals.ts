@@ -56,6 +56,7 @@ export class Signals {
     if (this.#first === undefined) {
       this.#first = signal;
       onStop();
+      this.#session.hold();
       this.#stopAll(false);
     }
     if (this.#last?.signal !== signal) this.#last = { signal, at: now };
@@ -64,8 +65,9 @@ export class Signals {
   }
 
   #stopAll(now: boolean): void {
-    // Last first: otherwise the end of one would let the next begin.
-    for (const id of [...this.#runs()].reverse()) this.#ask(() => this.#session.client.runs.stop({ id, now }));
+    for (const id of [...this.#runs()].reverse())
+      // the end of one lets the next begin
+      this.#ask(() => this.#session.client.runs.stop({ id, now }));
   }
 
   #pause(): void {
