@@ -84,7 +84,10 @@ describe.each(transports)('over $name', ({ attach }) => {
       expect((error as Error).message).toMatch(message);
     };
     await refused(client.runs.get({ id: 'nothing-1' }), /^nothing-1: there is no such run/);
-    await refused(client.runs.create({ configs: [{ method: { density: 2 } }] }), /^method\.density: 2 must be at most 1$/);
+    await refused(
+      client.runs.create({ configs: [{ method: { density: 2 } }] }),
+      /^method\.density: 2 must be at most 1$/,
+    );
     await refused(client.runs.create({ configs: [] }), /configs/);
     await refused(client.runs.pause({ id: 'nothing-1' }), /there is no such run/);
     await refused(client.news({ after: -1 }), /after/);
@@ -95,7 +98,9 @@ describe.each(transports)('over $name', ({ attach }) => {
   test('of several new runs all are made or none', async () => {
     const { workbench, trainers } = desk();
     const { client } = await attach(workbench);
-    await expect(client.runs.create({ configs: [tiny('a'), { seed: -1 }] })).rejects.toThrow('seed: -1 must be at least 0');
+    await expect(client.runs.create({ configs: [tiny('a'), { seed: -1 }] })).rejects.toThrow(
+      'seed: -1 must be at least 0',
+    );
     expect((await client.runs.list({})).runs).toEqual([]);
     expect(trainers.all).toEqual([]);
   });
@@ -124,7 +129,9 @@ describe.each(transports)('over $name', ({ attach }) => {
       {
         id: fc.oneof(fc.string(), fc.constant('a-1')),
         ids: fc.array(fc.string()),
-        configs: fc.array(fc.record({ seed: anything, method: anything, model: anything }, { requiredKeys: [] }), { maxLength: 2 }),
+        configs: fc.array(fc.record({ seed: anything, method: anything, model: anything }, { requiredKeys: [] }), {
+          maxLength: 2,
+        }),
         after: fc.oneof(fc.integer(), fc.double()),
         limit: fc.integer(),
         restarts: anything,

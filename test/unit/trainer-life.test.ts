@@ -116,15 +116,18 @@ test('one that refuses has failed without having begun', async () => {
   expect(await trainer.end).toEqual({ state: 'failed', error: 'there is no corpus', begun: false });
 });
 
-test.each([{ nonsense: true }, 'text', null, { sequence: -1, event: told.started }, { sequence: 0, event: { type: 'x' } }])(
-  'one that says %j is killed: that is a defect',
-  async (message) => {
-    const { trainer, process, written } = begin();
-    process.say(message);
-    expect(await trainer.end).toMatchObject({ state: 'failed', begun: false, stack: expect.any(String) as string });
-    expect(written).toEqual([]);
-  },
-);
+test.each([
+  { nonsense: true },
+  'text',
+  null,
+  { sequence: -1, event: told.started },
+  { sequence: 0, event: { type: 'x' } },
+])('one that says %j is killed: that is a defect', async (message) => {
+  const { trainer, process, written } = begin();
+  process.say(message);
+  expect(await trainer.end).toMatchObject({ state: 'failed', begun: false, stack: expect.any(String) as string });
+  expect(written).toEqual([]);
+});
 
 test('one that floods is killed', async () => {
   const { trainer, process } = begin();
@@ -144,7 +147,10 @@ test('one that falls silent is killed and interrupted, one that says it is alive
   }
   expect(trainer.state).toEqual({ state: 'running' });
   vi.advanceTimersByTime(patience.silenceMs + 1000);
-  expect(await trainer.end).toEqual({ state: 'interrupted', reason: 'the trainer did not answer for 10 s and was killed' });
+  expect(await trainer.end).toEqual({
+    state: 'interrupted',
+    reason: 'the trainer did not answer for 10 s and was killed',
+  });
 });
 
 test('one whose steps take long is given more time', () => {

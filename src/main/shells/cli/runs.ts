@@ -1,58 +1,26 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import type { RunView } from '../../../shared/contract/contract.js';
-import { derivedState } from '../../../shared/derived-state.js';
 import { differences, parseRunConfig } from '../../../shared/run-config.js';
-import type { DamagedRun } from '../../../shared/run-records.js';
+import { parseRunFilter } from '../../../shared/run-filter.js';
 import type { RunState } from '../../../shared/run-state.js';
+import { tableRow } from '../../../shared/run-table.js';
 import { databaseFile, runsFolder } from '../../data-folder.js';
 import { earlierRuns } from '../../earlier-runs.js';
-import { attach } from '../../owner/join.js';
-import { openReadable } from '../../store/open.js';
-import type { ReadableStore } from '../../store/store.js';
+import { readRuns, readRunsNamed, withStore } from './read-runs.js';
 import { integer, list, percent, perplexity, table } from './text.js';
 
-/** Runs as they are: from the owner, or where there is none from the database, in which nothing is settled. */
-async function readRuns(trash: boolean): Promise<{ runs: RunView[]; damaged: DamagedRun[] }> {
-  const seat = await attach();
-  if (seat !== undefined) {
-    try {
-      return await seat.client.runs.list({ trash });
-    } finally {
-      seat.leave();
-    }
-  }
-  return (
-    withStore((store) => {
-      const ahead = new Map(store.queue.entries().map(({ run }, place) => [run, place]));
-      const { runs, damaged } = store.runs.list({ trash });
-      return {
-        runs: runs.map((record) => ({ record, state: derivedState(record, { ahead: ahead.get(record.id) ?? 0 }) })),
-        damaged,
-      };
-    }) ?? { runs: [], damaged: [] }
-  );
-}
-
-/** Undefined where there is no database yet. */
-function withStore<T>(work: (store: ReadableStore) => T): T | undefined {
-  if (!existsSync(databaseFile())) return undefined;
-  const store = openReadable(databaseFile());
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
-}
-
-/** `sparrow runs [--trash] [--json]` */
+/** `sparrow runs [--filter EXPRESSION] [--trash] [--json]` */
 export function runsCommand(): Command {
   return new Command('runs')
     .description('List the runs.')
+    .option('--filter <expression>', 'those that fit, such as "method:selfish density<0.5 -state:failed"', '')
     .option('--trash', 'those in the trash')
     .option('--json', 'as a JSON array')
-    .action(async ({ trash, json }: { trash?: true; json?: true }) => {
-      const { runs, damaged } = await readRuns(trash === true);
+    .action(async ({ filter, trash, json }: { filter: string; trash?: true; json?: true }) => {
+      const fits = parseRunFilter(filter);
+      const { runs: all, damaged } = await readRuns(trash === true);
+      const runs = all.filter(({ record, state }) => fits(tableRow(record, state)));
       if (json === true) process.stdout.write(`${JSON.stringify(runs.map(asJson))}\n`);
       else if (runs.length > 0) process.stdout.write(listing(runs));
       for (const { id, problem } of damaged) process.stderr.write(`sparrow: ${id} cannot be read: ${problem}\n`);
@@ -61,9 +29,8 @@ export function runsCommand(): Command {
 }
 
 function tellEarlier(): void {
-  const ids =
-    withStore((store) => earlierRuns(runsFolder(), (id) => store.runs.has(id))) ??
-    earlierRuns(runsFolder(), () => false);
+  const known = existsSync(databaseFile()) ? (id: string) => withStore(({ runs }) => runs.has(id)) : () => false;
+  const ids = earlierRuns(runsFolder(), known);
   if (ids.length === 0) return;
   process.stderr.write(
     `sparrow: ${ids.length} runs of an earlier version are not in the database yet: the next "sparrow train" or "sparrow resume" adds them\n`,
@@ -77,28 +44,9 @@ export function showCommand(): Command {
     .argument('<id>', 'the run')
     .option('--json', 'as JSON')
     .action(async (id: string, { json }: { json?: true }) => {
-      const view = await readRun(id);
+      const [view] = await readRunsNamed([id]);
       process.stdout.write(json === true ? `${JSON.stringify(asJson(view))}\n` : details(view));
     });
-}
-
-async function readRun(id: string): Promise<RunView> {
-  const seat = await attach();
-  if (seat !== undefined) {
-    try {
-      return await seat.client.runs.get({ id });
-    } finally {
-      seat.leave();
-    }
-  }
-  const store = openReadable(databaseFile());
-  try {
-    const record = store.runs.get(id);
-    const ahead = store.queue.entries().findIndex(({ run }) => run === id);
-    return { record, state: derivedState(record, { ahead: Math.max(0, ahead) }) };
-  } finally {
-    store.close();
-  }
 }
 
 function asJson({ record, state }: RunView) {

@@ -5,6 +5,7 @@ import { benchCommand } from './bench.js';
 import { pauseCommand, removeCommand, stopCommand } from './control.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
+import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
 import { presetsCommand } from './presets.js';
 import { runsCommand, showCommand } from './runs.js';
@@ -32,6 +33,8 @@ for (const command of [
   pauseCommand(),
   stopCommand(),
   removeCommand(),
+  exportCommand(),
+  compareCommand(),
   presetsCommand(),
   dataCommand(),
   benchCommand(),
