@@ -48,8 +48,8 @@ function fill(home: Home, leaveBytes: number): string {
   return file;
 }
 
-// From no room for the folder of a run to room for all but its last checkpoint.
-for (const room of [0, 4096, 20_000, 60_000, 120_000]) {
+// From no room for a database to room for all but the last epoch.
+for (const room of [0, 60_000, 300_000, 500_000, 700_000]) {
   test(`a disk that is full after ${room} bytes ends a run with one line, and it can be resumed`, async (context) => {
     const undisturbed = anyDisk();
     expect((await sparrow(undisturbed, train)).status).toBe(0);

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -134,9 +134,10 @@ export function eventsOf(run: string): RunEvent[] {
   return inDatabase(run, ({ events }) => events.of(basename(run)).map(({ event }) => event));
 }
 
-/** Whether the database knows a run. */
+/** Whether the database knows a run; none does where there is no database, or one that is still empty. */
 export function isKnown(run: string): boolean {
-  if (!existsSync(databaseOf(run))) return false;
+  const database = databaseOf(run);
+  if (!existsSync(database) || statSync(database).size === 0) return false;
   return inDatabase(run, ({ runs }) => runs.has(basename(run)));
 }
 
