@@ -115,7 +115,8 @@ test('a refused run leaves nothing behind', async () => {
 test('help and version go to standard output with exit status 0', async () => {
   const help = await sparrow(home, ['--help']);
   expect(help).toMatchObject({ status: 0, stderr: '' });
-  for (const command of ['train', 'resume', 'runs', 'show', 'pause', 'stop', 'rm', 'presets', 'data', 'doctor']) expect(help.stdout).toContain(`  ${command}`);
+  for (const command of ['train', 'resume', 'runs', 'show', 'pause', 'stop', 'rm', 'presets', 'data', 'doctor'])
+    expect(help.stdout).toContain(`  ${command}`);
   const version = await sparrow(home, ['--version']);
   expect(version).toMatchObject({ status: 0, stderr: '' });
   expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

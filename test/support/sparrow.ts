@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -134,11 +134,15 @@ export function eventsOf(run: string): RunEvent[] {
   return inDatabase(run, ({ events }) => events.of(basename(run)).map(({ event }) => event));
 }
 
-/** Whether the database knows a run; none does where there is no database, or one that is still empty. */
+/** Whether the database knows a run; none does where there is no database, or one that was never finished. */
 export function isKnown(run: string): boolean {
-  const database = databaseOf(run);
-  if (!existsSync(database) || statSync(database).size === 0) return false;
-  return inDatabase(run, ({ runs }) => runs.has(basename(run)));
+  if (!existsSync(databaseOf(run))) return false;
+  try {
+    return inDatabase(run, ({ runs }) => runs.has(basename(run)));
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('there is no database')) return false;
+    throw error;
+  }
 }
 
 /** Reads the database that a run is in. */

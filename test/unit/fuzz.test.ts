@@ -25,7 +25,7 @@ const nearlyRight = fc
       if (typeof group !== 'object' || place % 7 === 0) (changed as Record<string, unknown>)[name] = value;
       else group[Object.keys(group)[place % Object.keys(group).length]] = value;
     }
-    return changed as unknown;
+    return changed;
   });
 
 const refusedOr = <T>(work: () => T): T | undefined => {

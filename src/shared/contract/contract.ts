@@ -12,16 +12,16 @@ import { runStateSchema } from '../run-state.js';
 export const protocol = 1;
 
 /** A request that waits for news is answered after so long at the latest, so that a dead connection is noticed. */
-export const longestWaitMs = 30_000;
+const longestWaitMs = 30_000;
 
 const id = z.string().min(1).max(200);
 const ids = z.array(id).min(1).max(10_000);
 const nothing = z.object({});
 
-export const runViewSchema = z.object({ record: runRecordSchema, state: runStateSchema });
+const runViewSchema = z.object({ record: runRecordSchema, state: runStateSchema });
 export type RunView = z.output<typeof runViewSchema>;
 
-export const newsSchema = z.object({
+const newsSchema = z.object({
   events: z.array(storedEventSchema),
   /** Where to go on: nothing is told twice and nothing left out, by this owner or the next one. */
   cursor: z.int().min(0),

@@ -54,7 +54,7 @@ export function desk(
 }
 
 /** A shell that is attached, and a way to have the owner's side die. */
-export interface Attached {
+interface Attached {
   readonly client: Client;
   /** Undefined where both live in one process and die together. */
   readonly sever?: () => void;
