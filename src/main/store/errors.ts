@@ -13,8 +13,9 @@ export function explainedBy(path: string, error: unknown): Error {
   if (is('SQLITE_CORRUPT')) return new UserError(`${path} is damaged (${message}): ${restoring(path)}`);
   if (is('SQLITE_FULL')) return new UserError(`cannot write ${path}, the disk is full: make room and try again`);
   if (is('SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_PERM')) {
-    const remedy = 'change the permissions of file and folder, or set SPARROW_HOME to another folder';
-    return new UserError(`cannot open or write ${path} (${message}): ${remedy}`);
+    // Readers, too, make files beside a database with a write-ahead log.
+    const remedy = 'it takes a folder that can be written: change its permissions, or set SPARROW_HOME to a copy of it';
+    return new UserError(`cannot open or write ${path} (${message}), ${remedy}`);
   }
   if (is('SQLITE_IOERR')) {
     return new UserError(`the disk has refused ${path} (${code}): see that it has room and works, and try again`);

@@ -10,7 +10,6 @@ import type { MetricReader } from './store.js';
 import { Summary, summaryLevels } from './summary.js';
 import { valueOf } from './told.js';
 
-/** Rows that one request may read, all its lines together: it decides how fine a level is read. */
 const rowBudget = 150_000;
 /** Rows that are read at a time where all are wanted. */
 const pageRows = 10_000;
@@ -35,9 +34,12 @@ const startedSchema = z.object({
 
 export class MetricRows implements MetricReader {
   readonly #connection: Connection;
+  readonly #budget: number;
 
-  constructor(connection: Connection) {
+  /** @param budget rows that one request may read, all its lines together: it decides how fine a level is read */
+  constructor(connection: Connection, budget = rowBudget) {
     this.#connection = connection;
+    this.#budget = budget;
   }
 
   names(run: string): string[] {
@@ -50,7 +52,7 @@ export class MetricRows implements MetricReader {
 
   series(request: SeriesRequest): ReducedSeries[] {
     const { runs, ...rest } = seriesRequestSchema.parse(request);
-    const budget = Math.floor(rowBudget / Math.max(1, runs.length));
+    const budget = Math.floor(this.#budget / Math.max(1, runs.length));
     return this.#connection.snapshot(() => runs.map((run) => this.#line(run, rest, budget)));
   }
 

@@ -70,14 +70,14 @@ export function openWritable(path: string, options: OpenOptions = {}): WritableS
  * Opens a database that is there, to read it, while its owner may be writing.
  * @throws UserError where there is none, or this program cannot read it
  */
-export function openReadable(path: string): ReadableStore {
+export function openReadable(path: string, { migrations: steps = migrations }: OpenOptions = {}): ReadableStore {
   if (!existsSync(path)) throw none(path);
   const options = { timeout: busyTimeoutMs, readonly: true, fileMustExist: true };
   const connection = connect(path, (database) => new Connection(path, database), options);
   try {
-    const version = versionOf(connection, migrations.length);
+    const version = versionOf(connection, steps.length);
     if (version === 0) throw none(path);
-    if (version < migrations.length) {
+    if (version < steps.length) {
       throw new UserError(
         `${path} was written by an older Sparrow: start a run, or the window, to bring it up to date`,
       );
@@ -125,6 +125,15 @@ function connect<C>(path: string, make: (database: Database.Database) => C, opti
 }
 
 function problemsOf(connection: Connection): string[] {
+  try {
+    return complaintsOf(connection);
+  } catch (error) {
+    if (error instanceof UserError) return [error.message]; // too damaged to be checked
+    throw error;
+  }
+}
+
+function complaintsOf(connection: Connection): string[] {
   const integrity = connection
     .query('PRAGMA integrity_check')
     .rows()
