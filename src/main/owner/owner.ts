@@ -98,20 +98,19 @@ export class Owner {
       socket.once('close', () => this.#guests.delete(socket));
       serveOver(socketWire(socket), this.#router);
     });
-    // Nobody else may connect between the socket's making and its change of mode.
-    const mask = process.umask(0o177);
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
+        // Nobody else may connect between the socket's making, which happens in this call, and its change of mode.
+        const mask = process.umask(0o177);
         server.listen(address, resolve);
+        process.umask(mask);
       });
     } catch (error) {
       throw new UserError(
         `cannot listen on ${address}: ${error instanceof Error ? error.message : String(error)}. Set SPARROW_HOME to a folder ` +
           'on a disk that can hold sockets',
       );
-    } finally {
-      process.umask(mask);
     }
     this.#server = server;
     announce(this.#folder, address);

@@ -6,7 +6,7 @@ import {
   type TrainerCommand,
   type TrainerMessage,
 } from '../../shared/run-events.js';
-import type { TrainerEnd, TrainerState } from '../../shared/run-state.js';
+import { isEnd, type TrainerEnd, type TrainerState } from '../../shared/run-state.js';
 import { forkTrainer, type Spawn, type TrainerProcess } from './trainer-process.js';
 import { Watch } from './watch.js';
 
@@ -94,7 +94,7 @@ export class Trainer {
 
   /** Asks for a checkpoint and an end; kills it if that takes too long. */
   stop(): void {
-    if (this.#state.state === 'stopping') return;
+    if (this.#state.state === 'stopping' || isEnd(this.#state)) return;
     this.#change({ state: 'stopping' });
     this.#watch.stopBy();
     this.#process.send({ type: 'stop' });

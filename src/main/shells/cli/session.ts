@@ -3,7 +3,6 @@ import { closeSync, openSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../../shared/contract/client.js';
-import { ConnectionLost } from '../../../shared/contract/errors.js';
 import { UserError } from '../../../shared/errors.js';
 import { dataFolder, prepareDataFolder } from '../../data-folder.js';
 import { attach, join, type GuestSeat, type Seat } from '../../owner/join.js';
@@ -38,17 +37,6 @@ export class Session {
     if (this.#seat.kind === 'guest') this.#seat.leave();
     this.#seat = await join();
     if (this.#started) this.start();
-  }
-
-  /** Asks once, and once more where the owner has changed meanwhile. For what may be asked twice. */
-  async ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
-    try {
-      return await question(this.client);
-    } catch (error) {
-      if (!(error instanceof ConnectionLost)) throw error;
-      await this.rejoin();
-      return question(this.client);
-    }
   }
 
   /** This process is about to leave: if it is the owner, it begins nothing more. */

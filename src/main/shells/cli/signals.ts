@@ -9,6 +9,8 @@ export function exitStatusOf(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }
 
+const leaveMs = 5000;
+
 /**
  * Ctrl+C and its kin checkpoint and stop the runs of this command; the same once more ends them at once. Ctrl+Z checkpoints
  * before it rests; `fg` or `bg` goes on.
@@ -61,7 +63,11 @@ export class Signals {
     }
     if (this.#last?.signal !== signal) this.#last = { signal, at: now };
     // One key press can arrive twice, from the terminal and from the script that started us.
-    else if (now - this.#last.at > 500) this.#stopAll(true);
+    else if (now - this.#last.at > 500) {
+      this.#stopAll(true);
+      // An owner that does not answer must not keep this command.
+      setTimeout(() => process.exit(exitStatusOf(signal)), leaveMs).unref();
+    }
   }
 
   #stopAll(now: boolean): void {
