@@ -2,7 +2,7 @@ import { differences } from './run-config.js';
 import type { RunTableRow } from './run-table.js';
 
 /** One run beside others. Null is not known. */
-export interface ComparedRun {
+interface ComparedRun {
   readonly id: string;
   readonly name: string;
   readonly state: string;

@@ -13,7 +13,7 @@ const count = z.int().min(0);
 const time = count;
 
 /** How an attempt ended. */
-export const attemptEndSchema = trainerStateSchema.transform((state, context): TrainerEnd => {
+const attemptEndSchema = trainerStateSchema.transform((state, context): TrainerEnd => {
   if (isEnd(state)) return state;
   context.issues.push({ code: 'custom', input: state, message: `${state.state} is no end` });
   return z.NEVER;

@@ -2,7 +2,7 @@ import type Database from 'better-sqlite3';
 import { explainedBy } from './errors.js';
 
 /** What SQLite takes. */
-export type Value = string | number | null | Uint8Array;
+type Value = string | number | null | Uint8Array;
 
 /** A prepared statement that reads. Rows come as `unknown`: whoever asked parses them. */
 export interface Query {

@@ -35,7 +35,7 @@ function restoring(path: string): string {
 }
 
 /** Backups of a database, the oldest first. */
-export function backupsOf(path: string): string[] {
+function backupsOf(path: string): string[] {
   const folder = dirname(path);
   const prefix = `${basename(path)}.backup-`;
   if (!existsSync(folder)) return [];
