@@ -35,23 +35,21 @@ export const seriesRequestSchema = z.object({
 export type SeriesRequest = z.input<typeof seriesRequestSchema>;
 
 /** Where a metric was not a finite number: drawn as a mark. */
-export const markSchema = z.object({
-  x: z.number(),
+interface Mark {
+  readonly x: number;
   /** The first such step of those that this mark stands for. */
-  step: z.int(),
-  nan: z.int(),
-  plusInfinity: z.int(),
-  minusInfinity: z.int(),
-});
-export type Mark = z.output<typeof markSchema>;
+  readonly step: number;
+  readonly nan: number;
+  readonly plusInfinity: number;
+  readonly minusInfinity: number;
+}
 
-export const reducedSeriesSchema = z.object({
-  run: z.string(),
+export interface ReducedSeries {
+  readonly run: string;
   /** Ascending, and y at the same place; finite. Each is a point that was measured, none is an average. */
-  x: z.array(z.number()),
-  y: z.array(z.number()),
-  marks: z.array(markSchema),
+  readonly x: number[];
+  readonly y: number[];
+  readonly marks: Mark[];
   /** How many values there are in the asked range, finite or not; more than points where it was reduced. */
-  values: z.int(),
-});
-export type ReducedSeries = z.output<typeof reducedSeriesSchema>;
+  readonly values: number;
+}

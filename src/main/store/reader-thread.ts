@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, UserError } from '../../shared/errors.js';
 import { openReadable } from './open.js';
-import { readerParts, readerRequestSchema, type Part, type ReaderReply } from './reader-calls.js';
+import { readerParts, readerRequestSchema, type Part, type ReaderReply, type ReaderRequest } from './reader-calls.js';
 import type { ReadableStore } from './store.js';
 
 /** The thread that long reads run in (`reader.ts` is its other side). It opens the database when it is first asked. */
@@ -14,17 +14,7 @@ port.on('message', (raw: unknown) => {
   port.postMessage(answer(request));
 });
 
-function answer({
-  id,
-  part,
-  method,
-  args,
-}: {
-  id: number;
-  part: string;
-  method: string;
-  args: unknown[];
-}): ReaderReply {
+function answer({ id, part, method, args }: ReaderRequest): ReaderReply {
   try {
     store ??= openReadable(path);
     return { id, result: functionOf(store, part, method)(...args) };
