@@ -243,6 +243,19 @@ describe('a run that was interrupted and told again', () => {
     expect(disturbed.problems()).toEqual([]);
   });
 
+  test('leaves the same when all of it arrives at once', () => {
+    const [disturbed, undisturbed] = [newStore(), newStore()];
+    const run = begin(disturbed);
+    const told = [step(1, 5), step(2, 9), step(3, NaN), evaluation(3, 4)];
+    const again = [step(2, 4), step(3, 3)];
+    disturbed.events.ingest([
+      ...told.map((event, sequence) => ({ run, sequence, event })),
+      ...again.map((event, i) => ({ run, sequence: 1 + i, event })),
+    ]);
+    tell(undisturbed, begin(undisturbed), [step(1, 5), ...again]);
+    expect(contentOf(disturbed.path)).toEqual(contentOf(undisturbed.path));
+  });
+
   test('leaves no checkpoint, sparsity or histogram of what was taken back', () => {
     const store = newStore();
     const run = begin(store);

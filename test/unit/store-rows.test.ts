@@ -25,8 +25,11 @@ function filled() {
   return { store, run, other };
 }
 
-/** Everything that can be read; what is thrown must be an error for people. */
-function readAll(store: ReadableStore, coarse: MetricRows, runs: readonly string[]): void {
+/**
+ * Reads everything that can be read; what is thrown must be an error for people.
+ * @returns how often it was
+ */
+function readAll(store: ReadableStore, coarse: MetricRows, runs: readonly string[]): number {
   const reads: (() => unknown)[] = [
     () => store.runs.list(),
     () => store.runs.list({ trash: true }),
@@ -48,14 +51,17 @@ function readAll(store: ReadableStore, coarse: MetricRows, runs: readonly string
       () => Array.from(wideCurves(store, [run], ['loss']).rows),
     ]),
   ];
+  let refused = 0;
   for (const read of reads) {
     try {
       read();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       expect(error.message).toMatch(/damaged|no such run/);
+      refused += 1;
     }
   }
+  return refused;
 }
 
 describe('damaged rows', () => {
@@ -75,6 +81,20 @@ describe('damaged rows', () => {
     expect(store.runs.list()).toMatchObject({ runs: [{ id: other }], damaged: [] });
     expect(store.problems()).toEqual([]);
   });
+
+  test.each(['runs.config', 'events.body', 'attempts.end', 'corpora.tokens'])(
+    'in which %s is cut off give errors that people can read',
+    (place) => {
+      const { store, run, other } = filled();
+      const [table, column] = place.split('.');
+      const database = new Database(store.path);
+      const length = `length(${column}) - 1`;
+      database.exec(`UPDATE ${table} SET ${column} = substr(${column}, 1, ${length}) WHERE ${column} IS NOT NULL`);
+      database.close();
+      const coarse = new MetricRows(new Connection(store.path, new Database(store.path, { readonly: true })), 1);
+      expect(readAll(store, coarse, [run, other])).toBeGreaterThan(0);
+    },
+  );
 
   const { cases, timeoutMs } = fuzz(60);
   test('of any table, with anything in any column, give errors that people can read', { timeout: timeoutMs }, () => {
