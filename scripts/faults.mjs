@@ -20,7 +20,14 @@ for (let i = 0; i < args.length; i += 2) {
 }
 const child = spawn(
   process.execPath,
-  [join(projectFolder, 'scripts', 'test.mjs'), 'test/faults', 'test/unit/contract.test.ts', 'test/unit/fuzz.test.ts'],
+  [
+    join(projectFolder, 'scripts', 'test.mjs'),
+    'test/faults',
+    'test/unit/contract.test.ts',
+    'test/unit/fuzz.test.ts',
+    'test/unit/store-events.test.ts',
+    'test/unit/store-rows.test.ts',
+  ],
   { stdio: 'inherit', env: { ...process.env, ...environment } },
 );
 child.on('exit', (code) => {
