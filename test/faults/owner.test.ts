@@ -35,6 +35,13 @@ async function states(): Promise<Record<string, string>> {
   return Object.fromEntries(runs.map(({ id, state }) => [id, state]));
 }
 
+/** State of a run that nobody may be left to train: then it is resumed. */
+async function finishing(id: string): Promise<string | undefined> {
+  const state = (await states())[id];
+  if (state === 'interrupted' || state === 'queued') await sparrow(home, ['resume', id, '--json']);
+  return state;
+}
+
 function soundDatabase(): void {
   expect(inDatabase(home.run('any'), (store) => store.problems())).toEqual([]);
 }
@@ -64,15 +71,14 @@ test('an owner that is interrupted hands the queue over, and a killed heir is fo
   await expect.poll(() => ownerOf(home), { timeout: 20_000 }).not.toBe(undefined);
   await Promise.race([second, third].map((waiting) => waiting.event(({ type }) => type === 'checkpoint')));
   process.kill(ownerOf(home)!, 'SIGKILL');
-  for (const [name, command] of [
-    ['second', second],
-    ['third', third],
-  ] as const) {
-    const ended = await command.ended;
+  for (const { ended } of [second, third]) {
+    const { status, signal, stderr } = await ended;
     // The killed one had become the owner itself, or one in the background had.
-    if (ended.signal !== null) expect((await sparrow(home, ['resume', `${name}-1`, '--json'])).status).toBe(0);
-    else expect(ended).toMatchObject({ status: 0, stderr: '' });
-    expect(outcome(home.run(`${name}-1`))).toEqual(undisturbed);
+    if (signal === null) expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  }
+  for (const id of ['second-1', 'third-1']) {
+    await expect.poll(() => finishing(id), { timeout: 60_000, interval: 200 }).toBe('finished');
+    expect(outcome(home.run(id))).toEqual(undisturbed);
   }
   expect((await states())['first-1']).toBe('stopped');
   soundDatabase();

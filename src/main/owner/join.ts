@@ -84,7 +84,8 @@ async function connected(address: string): Promise<Socket | undefined> {
       resolve(socket);
     });
     socket.once('error', (error) => {
-      if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'EAGAIN'].includes(codeOf(error) ?? '')) resolve(undefined);
+      if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTSOCK', 'EAGAIN'].includes(codeOf(error) ?? ''))
+        resolve(undefined);
       else reject(error);
     });
   });

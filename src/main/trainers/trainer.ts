@@ -6,7 +6,7 @@ import {
   type TrainerCommand,
   type TrainerMessage,
 } from '../../shared/run-events.js';
-import { isEnd, type TrainerEnd, type TrainerState } from '../../shared/run-state.js';
+import type { TrainerEnd, TrainerState } from '../../shared/run-state.js';
 import { forkTrainer, type Spawn, type TrainerProcess } from './trainer-process.js';
 import { Watch } from './watch.js';
 
@@ -94,7 +94,7 @@ export class Trainer {
 
   /** Asks for a checkpoint and an end; kills it if that takes too long. */
   stop(): void {
-    if (this.#state.state === 'stopping' || isEnd(this.#state)) return;
+    if (this.#state.state === 'stopping') return;
     this.#change({ state: 'stopping' });
     this.#watch.stopBy();
     this.#process.send({ type: 'stop' });
@@ -191,9 +191,8 @@ export class Trainer {
     });
     const words = this.#process.lastWords();
     const after = words === '' ? '' : `, after saying: ${words}`;
-    const end = this.#outcome ?? { state: 'interrupted', reason: `the trainer ended with ${how}${after}` };
-    this.#state = end;
-    return end;
+    // The state stays as it was until whoever waits for the end has decided what becomes of the run.
+    return this.#outcome ?? { state: 'interrupted', reason: `the trainer ended with ${how}${after}` };
   }
 
   #change(state: TrainerState): void {
