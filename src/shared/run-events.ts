@@ -165,12 +165,18 @@ export const stepBenchmarkSchema = z.object({
 });
 export type StepBenchmark = z.output<typeof stepBenchmarkSchema>;
 
+/** Events that a trainer may have sent and not yet seen acknowledged; it waits before it takes another step. */
+export const eventWindow = 256;
+/** How often a trainer says that it is alive, between two steps. */
+export const heartbeatMs = 1000;
+
 /**
- * What a trainer sends: an event with its number in the run (a resumed run goes on counting from its checkpoint), why it
- * has not started at all, or the answer to `probe` or `bench`.
+ * What a trainer sends: an event with its number in the run (a resumed run goes on counting from its checkpoint), that it
+ * is alive, why it has not started at all, or the answer to `probe` or `bench`.
  */
 export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
+  z.strictObject({ alive: z.literal(true) }),
   z.strictObject({ refused: failure }),
   z.strictObject({ engines: z.array(engineReport) }),
   z.strictObject({ benchmark: stepBenchmarkSchema }),
