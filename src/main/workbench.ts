@@ -44,6 +44,8 @@ export class Workbench {
   readonly #restarts = new Map<string, Restarts>();
   #closing = false;
   #held = false;
+  /** Queued runs that cannot be read and were told: the queue goes on without them. */
+  readonly #damaged = new Set<string>();
   #defect: ((error: unknown) => void) | undefined;
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
@@ -67,7 +69,7 @@ export class Workbench {
 
   /** Whether nothing is under way and nothing waits. */
   get idle(): boolean {
-    return this.#live.size === 0 && this.#store.queue.entries().length === 0;
+    return this.#live.size === 0 && !this.#store.queue.entries().some(({ run }) => this.#readable(run) !== undefined);
   }
 
   /** @returns ids, in the order of the configurations */
@@ -162,7 +164,7 @@ export class Workbench {
 
   /** @returns bytes that the disk has back */
   purge(ids: readonly string[]): number {
-    const outside = ids.find((id) => this.#store.runs.get(id).trashed === null);
+    const outside = ids.find((id) => !this.#store.runs.isTrashed(id)); // a damaged run, too, can be deleted
     if (outside !== undefined) throw new UserError(`${outside} is not in the trash: "sparrow rm ${outside}" first`);
     const freed = ids.reduce((sum, id) => sum + purgeRun(this.#store.runs, id, this.#folderOf(id)), 0);
     this.#changed();
@@ -196,10 +198,11 @@ export class Workbench {
   #advance(): void {
     if (!this.#closing && !this.#held && this.#defect !== undefined) {
       const records = new Map<string, RunRecord>();
-      const waiting = this.#store.queue.entries().map((entry) => {
-        const record = this.#store.runs.get(entry.run);
+      const waiting = this.#store.queue.entries().flatMap((entry) => {
+        const record = this.#readable(entry.run);
+        if (record === undefined) return [];
         records.set(entry.run, record);
-        return { entry, device: entry.device ?? deviceOf(record.config) };
+        return [{ entry, device: entry.device ?? deviceOf(record.config) }];
       });
       const busy = [...this.#live.values()].map(({ device }) => device);
       for (const { run, threads, device } of nextRuns(waiting, busy, this.#options.runsPerDevice)) {
@@ -208,6 +211,20 @@ export class Workbench {
       }
     }
     this.#changed();
+  }
+
+  /** A run that waits; one that is damaged is told once, and keeps nobody from the others. */
+  #readable(id: string): RunRecord | undefined {
+    try {
+      return this.#store.runs.get(id);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      if (this.#defect !== undefined && !this.#damaged.has(id)) {
+        this.#damaged.add(id);
+        this.#defect(error);
+      }
+      return undefined;
+    }
   }
 
   #begin(record: RunRecord, device: string, threads: number): void {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { nextRuns } from '../../src/main/queue/queue.js';
 import { UserError } from '../../src/shared/errors.js';
@@ -62,6 +63,61 @@ describe('the queue', () => {
     await expect.poll(() => workbench.view(a).state.state, patience).toBe('interrupted');
     expect(workbench.view(b).state.state).toBe('queued');
     expect(trainers.all).toHaveLength(1);
+  });
+});
+
+describe('a damaged run', () => {
+  const harm = (path: string, sql: string) => {
+    const database = new Database(join(path, 'sparrow.db'));
+    database.exec(sql);
+    database.close();
+  };
+  const cutConfig = (id: string) => `UPDATE runs SET config = '{' WHERE id = '${id}'`;
+
+  test('in the queue is told once and keeps nobody from beginning', () => {
+    const first = desk({ start: false });
+    const [bad, good] = first.workbench.create([config('bad'), config('good')], 0);
+    harm(first.path, cutConfig(bad));
+    const { workbench, trainers, defects } = desk({ path: first.path });
+    expect(workbench.view(good).state).toEqual({ state: 'starting' });
+    expect(trainers.all).toHaveLength(1);
+    const [another] = workbench.create([config('another')], 0);
+    expect(workbench.view(another).state.state).toBe('queued');
+    expect(workbench.list(false).damaged.map(({ id }) => id)).toEqual([bad]);
+    expect(defects.map(String)).toEqual([expect.stringContaining(`UserError: run ${bad} is damaged in the database`)]);
+  });
+
+  test('that is all there is in the queue is nothing to do', () => {
+    const { workbench, path } = desk({ start: false });
+    const [bad] = workbench.create([config('bad')], 0);
+    expect(workbench.idle).toBe(false);
+    harm(path, cutConfig(bad));
+    expect(workbench.idle).toBe(true);
+  });
+
+  test('or a damaged place of one keeps nobody from the list and the others', () => {
+    const { workbench, path, store } = desk({ start: false });
+    const [bad, good] = workbench.create([config('bad'), config('good')], 0);
+    harm(path, `UPDATE queue SET threads = -1 WHERE run = (SELECT key FROM runs WHERE id = '${bad}')`);
+    const { runs, damaged } = workbench.list(false);
+    expect(runs.map(({ record, state }) => [record.id, state])).toEqual([[good, { state: 'queued', ahead: 0 }]]);
+    expect(damaged.map(({ id }) => id)).toEqual([bad]);
+    expect(damaged[0].problem).toContain('a place in the queue is damaged');
+    workbench.reorder([good]);
+    workbench.trash([bad]);
+    expect(store.queue.entries().map(({ run }) => run)).toEqual([good]);
+  });
+
+  test('can be put into the trash and deleted', () => {
+    const { workbench, path, runsFolder } = desk({ start: false });
+    const [bad] = workbench.create([config('bad')], 0);
+    mkdirSync(join(runsFolder, bad), { recursive: true });
+    harm(path, cutConfig(bad));
+    expect(() => workbench.purge([bad])).toThrow(`${bad} is not in the trash`);
+    workbench.trash([bad]);
+    workbench.purge([bad]);
+    expect(workbench.list(true)).toEqual({ runs: [], damaged: [] });
+    expect(existsSync(join(runsFolder, bad))).toBe(false);
   });
 });
 

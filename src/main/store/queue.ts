@@ -2,7 +2,7 @@ import { UserError } from '../../shared/errors.js';
 import type { QueueEntry } from '../../shared/run-records.js';
 import type { Connection, WriteConnection } from './connection.js';
 import { isTrashed, keyIfThere, keyOf } from './keys.js';
-import { queueEntriesOf } from './runs.js';
+import { queueEntriesOf, queueEntryOf } from './runs.js';
 import type { QueueReader, QueueWriter } from './store.js';
 
 export class QueueRows implements QueueReader {
@@ -31,14 +31,14 @@ export class QueueTable extends QueueRows implements QueueWriter {
     return this.#connection.transaction(() => {
       const key = keyOf(this.#connection, run);
       if (isTrashed(this.#connection, key)) throw new UserError(`${run} is in the trash: restore it first`);
-      if (queueEntriesOf(this.#connection, key).length > 0) throw new UserError(`${run} is in the queue already`);
+      if (queueEntryOf(this.#connection, key) !== undefined) throw new UserError(`${run} is in the queue already`);
       this.#connection
         .command(
           `INSERT INTO queue (run, position, device, threads, queued)
            VALUES (?, (SELECT ifnull(max(position), 0) + 1 FROM queue), ?, ?, ?)`,
         )
         .run(key, options.device ?? null, options.threads ?? null, this.#now());
-      return queueEntriesOf(this.#connection, key)[0];
+      return queueEntryOf(this.#connection, key)!;
     });
   }
 

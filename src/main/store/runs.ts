@@ -77,7 +77,7 @@ export class RunRows implements RunReader {
       ...stored,
       config: decode(stored.config, what),
       tags: tags.map(([tag]) => tag),
-      queued: queueEntriesOf(this.#connection, key)[0] ?? null,
+      queued: queueEntryOf(this.#connection, key) ?? null,
       attempts: attemptsOf(this.#connection, key, what),
       progress: progressOf(this.#connection, key, what),
     };
@@ -99,12 +99,22 @@ export function attemptsOf(connection: Connection, key: number, what: string): A
   });
 }
 
-/** Who waits, the first one first; or one run's place, if it has one. */
-export function queueEntriesOf(connection: Connection, key?: number): QueueEntry[] {
-  const sql = 'SELECT id AS run, position, device, threads, queued FROM queue JOIN runs ON key = run';
-  const rows =
-    key === undefined
-      ? connection.query(`${sql} ORDER BY position, queued, key`).all()
-      : connection.query(`${sql} WHERE key = ?`).all(key);
-  return rows.map((row) => parseRow(queueEntrySchema, row, 'a place in the queue'));
+const queueColumns = 'SELECT id AS run, position, device, threads, queued FROM queue JOIN runs ON key = run';
+
+/** Who waits, the first one first. A damaged place is left out: the list of runs tells it, as damage of its run. */
+export function queueEntriesOf(connection: Connection): QueueEntry[] {
+  const rows = connection.query(`${queueColumns} ORDER BY position, queued, key`).all();
+  return rows.flatMap((row) => {
+    const result = queueEntrySchema.safeParse(row);
+    return result.success ? [result.data] : [];
+  });
+}
+
+/**
+ * A run's place in the queue, if it has one.
+ * @throws UserError where that is damaged
+ */
+export function queueEntryOf(connection: Connection, key: number): QueueEntry | undefined {
+  const row = connection.query(`${queueColumns} WHERE key = ?`).get(key);
+  return row === undefined ? undefined : parseRow(queueEntrySchema, row, 'a place in the queue');
 }

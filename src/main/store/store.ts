@@ -147,7 +147,7 @@ export interface SparsityWriter extends SparsityReader {
 }
 
 export interface QueueReader {
-  /** Who waits, the first one first. */
+  /** Who waits, the first one first; without places that are damaged, which `runs.list` tells. */
   entries(): QueueEntry[];
 }
 
