@@ -51,18 +51,7 @@ function adopt(store: WritableStore, id: string, config: RunConfig, events: read
   store.runs.beginAttempt(id);
   const told = events.map((event, sequence) => ({ run: id, sequence, event }));
   if (told.length > 0) store.events.ingest(told);
-  const last = events.at(-1);
-  store.runs.endAttempt(
-    id,
-    last?.type === 'failed'
-      ? {
-          state: 'failed',
-          error: last.message,
-          begun: true,
-          ...(last.stack === undefined ? {} : { stack: last.stack }),
-        }
-      : unseenEnd(last?.type ?? null),
-  );
+  store.runs.endAttempt(id, unseenEnd(events.at(-1)));
 }
 
 function readConfig(path: string): RunConfig {

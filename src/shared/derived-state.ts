@@ -19,11 +19,29 @@ export function derivedState(record: RunRecord, { live, ahead = 0 }: Known): Run
   const attempt = record.attempts.at(-1);
   if (attempt === undefined) return { state: 'stopped' };
   if (attempt.end !== null) return attempt.end;
-  return unseenEnd(attempt.last > attempt.started ? record.progress.lastEvent : null);
+  const { lastEvent, failure } = record.progress;
+  // Until it has told something, the run's last event is that of an attempt before.
+  return unseenEnd(attempt.from === null || lastEvent === null ? undefined : { type: lastEvent, ...failure });
 }
 
-/** How an attempt ended that nobody saw end, from the type of the last event it told. */
-export function unseenEnd(lastEvent: string | null): TrainerEnd {
-  if (lastEvent === 'finished' || lastEvent === 'stopped') return { state: lastEvent };
-  return { state: 'interrupted', reason: 'the command that trained it is gone' };
+/** What an attempt told last: any event, of which a failure has a message. */
+interface LastEvent {
+  readonly type: string;
+  readonly message?: string;
+  readonly stack?: string | undefined;
+}
+
+/** How an attempt ended that nobody saw end, from the last event it told, if it told any. */
+export function unseenEnd(last: LastEvent | undefined): TrainerEnd {
+  switch (last?.type) {
+    case 'finished':
+    case 'stopped':
+      return { state: last.type };
+    case 'failed': {
+      const { message = 'it is not known why', stack } = last;
+      return { state: 'failed', error: message, begun: true, ...(stack === undefined ? {} : { stack }) };
+    }
+    default:
+      return { state: 'interrupted', reason: 'the command that trained it is gone' };
+  }
 }

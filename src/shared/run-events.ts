@@ -120,9 +120,9 @@ const stopped = z.object({ type: z.literal('stopped'), step: count, epoch: count
 const paused = z.object({ type: z.literal('paused'), step: count, epoch: count });
 
 /** What went wrong; with a stack where it is a defect and not something the user gave. */
-const failure = z.object({ message: z.string(), stack: z.string().optional() });
+export const failureSchema = z.object({ message: z.string(), stack: z.string().optional() });
 
-const failed = failure.extend({ type: z.literal('failed') });
+const failed = failureSchema.extend({ type: z.literal('failed') });
 
 export const runEventSchema = z.discriminatedUnion('type', [
   started,
@@ -177,7 +177,7 @@ export const heartbeatMs = 1000;
 export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
   z.strictObject({ alive: z.literal(true) }),
-  z.strictObject({ refused: failure }),
+  z.strictObject({ refused: failureSchema }),
   z.strictObject({ engines: z.array(engineReport) }),
   z.strictObject({ benchmark: stepBenchmarkSchema }),
 ]);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { runConfigSchema } from './run-config.js';
-import { runEventSchema } from './run-events.js';
+import { failureSchema, runEventSchema } from './run-events.js';
 import { isEnd, trainerStateSchema, type TrainerEnd } from './run-state.js';
 
 /**
@@ -62,6 +62,8 @@ export const runProgressSchema = z.object({
   nextSequence: count,
   /** Type of the last event. */
   lastEvent: z.string().nullable(),
+  /** What the last event says, if it is `failed`. */
+  failure: failureSchema.nullable(),
   loss: z.number().nullable(),
   tokensPerSecond: z.number().nullable(),
   validationPerplexity: z.number().nullable(),

@@ -29,6 +29,7 @@ function record(id: string, config: PartialRunConfig, progress: Partial<RunRecor
         stepsPerEpoch: null,
         nextSequence: 0,
         lastEvent: null,
+        failure: null,
         loss: null,
         tokensPerSecond: null,
       },

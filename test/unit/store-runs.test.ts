@@ -1,8 +1,10 @@
+import Database from 'better-sqlite3';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { spaceOf, purgeRun } from '../../src/main/store/trash.js';
+import { derivedState } from '../../src/shared/derived-state.js';
 import { UserError } from '../../src/shared/errors.js';
 import { runColours } from '../../src/shared/run-colours.js';
 import { parseRunConfig } from '../../src/shared/run-config.js';
@@ -82,6 +84,7 @@ describe('where a run stands', () => {
         stepsPerEpoch: 10,
         nextSequence: 6,
         lastEvent: 'finished',
+        failure: null,
         loss: 3,
         tokensPerSecond: 1000,
       },
@@ -132,7 +135,7 @@ describe('attempts', () => {
   });
 
   test('are settled at a start: as their last event says, or as interrupted; those that live are left', () => {
-    const store = newStore();
+    const store = newStore({ now: () => 5 }); // in the same millisecond
     const runs = Array.from({ length: 6 }, () => begin(store));
     const [done, stopped, failed, killed, silent, alive] = runs;
     tell(store, done, [started(), finished(3)]);
@@ -143,6 +146,7 @@ describe('attempts', () => {
     store.runs.endAttempt(silent, { state: 'stopped' });
     store.runs.beginAttempt(silent); // and died before it told anything
 
+    const read = runs.map((id) => derivedState(store.runs.get(id), {}));
     const settled = store.runs.settle(new Set([alive]));
     expect(settled.sort()).toEqual(runs.slice(0, 5).sort());
     const ends = runs.map((id) => store.runs.get(id).attempts.at(-1)!.end);
@@ -154,7 +158,19 @@ describe('attempts', () => {
       { state: 'interrupted' },
       null,
     ]);
+    expect(read.slice(0, 5)).toEqual(ends.slice(0, 5)); // what a reader said before
     expect(store.runs.settle(new Set([alive]))).toEqual([]);
+  });
+
+  test('are settled although their last event is damaged', () => {
+    const store = newStore();
+    const [run, other] = [begin(store), begin(store)];
+    tell(store, run, [{ type: 'failed', message: 'diverged' }]);
+    const database = new Database(store.path);
+    database.exec("UPDATE events SET body = '{'");
+    database.close();
+    expect(store.runs.settle(new Set())).toEqual([run, other]);
+    expect(store.runs.get(other).attempts[0].end).toMatchObject({ state: 'interrupted' });
   });
 });
 

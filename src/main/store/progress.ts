@@ -19,7 +19,7 @@ const shownMetrics = ['loss', 'tokensPerSecond', 'validationPerplexity', 'testPe
  */
 export function progressOf(connection: Connection, key: number, what: string): RunProgress {
   const last = connection
-    .query('SELECT sequence, type FROM events WHERE run = ? ORDER BY sequence DESC LIMIT 1')
+    .query('SELECT sequence, type, body FROM events WHERE run = ? ORDER BY sequence DESC LIMIT 1')
     .row(key);
   const placed = connection
     .query('SELECT body FROM events WHERE run = ? AND step IS NOT NULL ORDER BY sequence DESC LIMIT 1')
@@ -35,6 +35,7 @@ export function progressOf(connection: Connection, key: number, what: string): R
     stepsPerEpoch: started?.stepsPerEpoch ?? null,
     nextSequence: last === undefined ? 0 : Number(last[0]) + 1,
     lastEvent: last?.[1] ?? null,
+    failure: last?.[1] === 'failed' ? decode(last[2], what) : null,
     ...Object.fromEntries(shownMetrics.map((name) => [name, newest.get(name) ?? null])),
     bestValidationPerplexity: lowest(connection, key, 'validationPerplexity'),
     parameters: started?.parameters ?? null,

@@ -2,6 +2,7 @@ import { UserError } from '../../shared/errors.js';
 import { unseenEnd } from '../../shared/derived-state.js';
 import { runColours } from '../../shared/run-colours.js';
 import type { RunConfig } from '../../shared/run-config.js';
+import { failureSchema } from '../../shared/run-events.js';
 import type { Attempt, RunRecord } from '../../shared/run-records.js';
 import type { TrainerEnd } from '../../shared/run-state.js';
 import type { WriteConnection } from './connection.js';
@@ -151,7 +152,7 @@ export class RunTable extends RunRows implements RunWriter {
       const last = this.#connection
         .query('SELECT type, body FROM events WHERE run = ? AND attempt = ? ORDER BY sequence DESC LIMIT 1')
         .row(key, Number(number));
-      this.#end(key, Number(number), from === null || last === undefined ? unseenEnd(null) : endOf(last));
+      this.#end(key, Number(number), unseenEnd(from === null || last === undefined ? undefined : eventOf(last)));
     }
   }
 
@@ -169,11 +170,14 @@ export class RunTable extends RunRows implements RunWriter {
   }
 }
 
-function endOf([type, body]: unknown[]): TrainerEnd {
-  if (type !== 'failed') return unseenEnd(String(type));
-  const told = decode(body, 'the last event of a run') as { message?: unknown; stack?: unknown };
-  const stack = typeof told.stack === 'string' ? { stack: told.stack } : {};
-  return { state: 'failed', error: String(told.message), ...stack, begun: true };
+/** A damaged event must keep no owner from its work: of that, only the type is known. */
+function eventOf([type, body]: unknown[]): Parameters<typeof unseenEnd>[0] {
+  if (type !== 'failed') return { type: String(type) };
+  try {
+    return { type, ...failureSchema.parse(decode(body, 'the last event of a run')) };
+  } catch {
+    return { type };
+  }
 }
 
 function checkedTag(tag: string): string {
