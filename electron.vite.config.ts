@@ -15,6 +15,8 @@ export default defineConfig({
           sparrow: resolve('src/main/shells/cli/sparrow.ts'),
           'trainer-process': resolve('src/worker/trainer-process.ts'),
           'corpus-process': resolve('src/worker/corpus-process.ts'),
+          'store-reader': resolve('src/main/store/reader-thread.ts'),
+          'bench-store': resolve('bench/store.ts'),
           golden: resolve('test/golden/golden.ts'),
           bench: resolve('bench/bench.ts'),
           fidelity: resolve('bench/fidelity.ts'),

@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 
 // The house plan's table "may import" (docs/architecture.md), room by room: what each room must NOT reach. A room's
 // files name other rooms by relative paths only, so the rule reads the import specifiers.
-const rooms = ['shared', 'worker', 'main', 'preload', 'renderer'];
+const rooms = ['shared', 'system', 'worker', 'main', 'preload', 'renderer'];
 const inner = ['corpus', 'engines', 'models', 'ops', 'optimizers', 'sparsity'];
 
 /** Forbids imports that climb out of a room into one of the named folders. */
@@ -38,7 +38,7 @@ function layer(name, mayImport) {
   return restrict(
     [`src/worker/${name}/**/*.ts`],
     [
-      folders(['main', 'preload', 'renderer', 'trainer'], 'src/worker may import only: shared.'),
+      folders(['main', 'preload', 'renderer', 'trainer'], 'src/worker may import only: shared, system.'),
       addonSources,
       folders(forbidden, `src/worker/${name} may import only: shared, ${mayImport.join(', ')}.`),
       electron,
@@ -78,11 +78,13 @@ export default defineConfig(
     },
   },
   room('shared', [], builtins, electron),
-  room('worker', ['shared'], electron),
-  room('main', ['shared'], electron),
+  // What workbench and trainer both need of Node, such as the lock that keeps them from working on the same thing.
+  room('system', ['shared'], electron),
+  room('worker', ['shared', 'system'], electron),
+  room('main', ['shared', 'system'], electron),
   restrict(
     ['src/main/shells/electron*/**/*.ts', 'src/main/shells/electron*.ts'],
-    [folders(['worker', 'renderer', 'preload', 'native'], 'src/main may import only: shared.')],
+    [folders(['worker', 'renderer', 'preload', 'native'], 'src/main may import only: shared, system.')],
   ),
   room('preload', ['shared']),
   room('renderer', ['shared'], builtins, electron),

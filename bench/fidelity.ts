@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { corporaFolder, runsFolder } from '../src/main/data-folder.js';
-import { RunFolder } from '../src/main/run-folder.js';
+import { corporaFolder, databaseFile } from '../src/main/data-folder.js';
+import { openReadable } from '../src/main/store/open.js';
 import { messageOf } from '../src/shared/errors.js';
 import { presetNamed } from '../src/shared/presets.js';
 import { applySettings, differences, parseRunConfig, type RunConfig } from '../src/shared/run-config.js';
+import type { RunEvent } from '../src/shared/run-events.js';
 import { curves, fidelityTables, summariseMethod, type Outcome } from './fidelity-table.js';
 import { updatePage } from './markdown.js';
 import { published, source, type Method } from './published.js';
@@ -17,6 +18,8 @@ import { published, source, type Method } from './published.js';
 const project = join(import.meta.dirname, '..', '..');
 const home = join(project, 'out', 'fidelity');
 const corpus = 'mini-ptb';
+/** More than fifteen epochs have. */
+const mostEvents = 100_000;
 
 /**
  * `npm run fidelity [-- --seeds 1,2,3 --methods static,selfish,dense --threads N]`: trains the presets mini-ptb-* in a data folder of its
@@ -69,13 +72,21 @@ async function outcomeOf(method: Method, seed: number, threads: number): Promise
 }
 
 /** A run with this configuration, wherever it was computed and whatever it is called. */
-function runOf(config: RunConfig): RunFolder | undefined {
-  if (!existsSync(runsFolder())) return undefined;
-  return readdirSync(runsFolder())
-    .map((id) => RunFolder.open(id))
-    .find((run) =>
-      differences(run.config, config).every(({ field }) => field === 'name' || field.startsWith('device.')),
-    );
+function runOf(config: RunConfig): { id: string; events: RunEvent[] } | undefined {
+  if (!existsSync(databaseFile())) return undefined;
+  const store = openReadable(databaseFile());
+  try {
+    const found = store.runs
+      .list()
+      .runs.find((run) =>
+        differences(run.config, config).every(({ field }) => field === 'name' || field.startsWith('device.')),
+      );
+    if (found === undefined) return undefined;
+    const events = store.events.of(found.id, { limit: mostEvents }).map(({ event }) => event);
+    return { id: found.id, events };
+  } finally {
+    store.close();
+  }
 }
 
 /** Runs a command that tells events as JSON lines, and tells those of evaluations. */

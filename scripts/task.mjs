@@ -12,7 +12,9 @@ export const tasks = {
   bench: ['out/main/bench.js'],
   'bench:kernels': ['scripts/bench-kernels.mjs'],
   fidelity: ['out/main/fidelity.js'],
+  'bench:store': ['out/main/bench-store.js'],
   test: ['scripts/test.mjs'],
+  'test:faults': ['scripts/faults.mjs'],
   'test:sanitize': ['scripts/sanitize.mjs'],
   format: ['node_modules/prettier/bin/prettier.cjs', '--write', '.'],
   build: undefined, // set-up builds

@@ -15,6 +15,10 @@ export function runsFolder(): string {
   return join(dataFolder(), 'runs');
 }
 
+export function databaseFile(): string {
+  return join(dataFolder(), 'sparrow.db');
+}
+
 export function corporaFolder(): string {
   return join(dataFolder(), 'corpora');
 }

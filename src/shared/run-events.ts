@@ -120,9 +120,9 @@ const stopped = z.object({ type: z.literal('stopped'), step: count, epoch: count
 const paused = z.object({ type: z.literal('paused'), step: count, epoch: count });
 
 /** What went wrong; with a stack where it is a defect and not something the user gave. */
-const failure = z.object({ message: z.string(), stack: z.string().optional() });
+export const failureSchema = z.object({ message: z.string(), stack: z.string().optional() });
 
-const failed = failure.extend({ type: z.literal('failed') });
+const failed = failureSchema.extend({ type: z.literal('failed') });
 
 export const runEventSchema = z.discriminatedUnion('type', [
   started,
@@ -165,13 +165,19 @@ export const stepBenchmarkSchema = z.object({
 });
 export type StepBenchmark = z.output<typeof stepBenchmarkSchema>;
 
+/** Events that a trainer may have sent and not yet seen acknowledged; it waits before it takes another step. */
+export const eventWindow = 256;
+/** How often a trainer says that it is alive, between two steps. */
+export const heartbeatMs = 1000;
+
 /**
- * What a trainer sends: an event with its number in the run (a resumed run goes on counting from its checkpoint), why it
- * has not started at all, or the answer to `probe` or `bench`.
+ * What a trainer sends: an event with its number in the run (a resumed run goes on counting from its checkpoint), that it
+ * is alive, why it has not started at all, or the answer to `probe` or `bench`.
  */
 export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
-  z.strictObject({ refused: failure }),
+  z.strictObject({ alive: z.literal(true) }),
+  z.strictObject({ refused: failureSchema }),
   z.strictObject({ engines: z.array(engineReport) }),
   z.strictObject({ benchmark: stepBenchmarkSchema }),
 ]);

@@ -1,13 +1,20 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseRunConfig } from '../shared/run-config.js';
-import { trainerCommandSchema, type RunEvent, type TrainerCommand, type TrainerMessage } from '../shared/run-events.js';
+import {
+  eventWindow,
+  heartbeatMs,
+  trainerCommandSchema,
+  type RunEvent,
+  type TrainerCommand,
+  type TrainerMessage,
+} from '../shared/run-events.js';
 import { benchStep } from './bench.js';
 import { tryEngines } from './engines/self-test.js';
 import { explain } from './explain.js';
 import { openPort } from './port.js';
 import { openRun } from './run.js';
-import { ProcessLock } from './storage/process-lock.js';
+import { ProcessLock } from '../system/process-lock.js';
 import { train, type Observer } from './trainer.js';
 
 /** How long a trainer may take to notice that its parent was killed, and to end. */
@@ -22,7 +29,8 @@ class Connection implements Observer {
   #stopRequested = false;
   #pauseRequested = false;
   #release: (() => void) | undefined;
-  #waiting: (() => void) | undefined;
+  /** Who waits for an event to be acknowledged. */
+  readonly #waiting = new Set<{ readonly sequence: number; readonly resolve: () => void }>();
 
   emit(sequence: number, event: RunEvent): void {
     this.#sent = sequence;
@@ -30,10 +38,11 @@ class Connection implements Observer {
   }
 
   settled(): Promise<void> {
-    if (this.#acknowledged >= this.#sent) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#waiting = resolve;
-    });
+    return this.#acknowledgedUpTo(this.#sent);
+  }
+
+  admitted(): Promise<void> {
+    return this.#acknowledgedUpTo(this.#sent - eventWindow);
   }
 
   stopRequested(): boolean {
@@ -66,10 +75,19 @@ class Connection implements Observer {
   }
 
   acknowledge(sequence: number): void {
-    this.#acknowledged = sequence;
-    if (this.#acknowledged < this.#sent) return;
-    this.#waiting?.();
-    this.#waiting = undefined;
+    this.#acknowledged = Math.max(this.#acknowledged, sequence);
+    for (const waiting of this.#waiting) {
+      if (waiting.sequence > this.#acknowledged) continue;
+      this.#waiting.delete(waiting);
+      waiting.resolve();
+    }
+  }
+
+  #acknowledgedUpTo(sequence: number): Promise<void> {
+    if (this.#acknowledged >= sequence) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.add({ sequence, resolve });
+    });
   }
 }
 
@@ -111,6 +129,8 @@ async function answer(message: TrainerMessage): Promise<void> {
 }
 
 async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, { type: 'train' }>): Promise<void> {
+  // An interval runs between two steps only: one that hangs falls silent.
+  setInterval(() => void port.send({ alive: true } satisfies TrainerMessage), heartbeatMs);
   try {
     mkdirSync(folder, { recursive: true });
     const lock = await ProcessLock.within(orphanMs, join(folder, 'trainer.lock'), `run ${folder}`);

@@ -19,6 +19,8 @@ export interface Observer {
   emit(sequence: number, event: RunEvent): void;
   /** Resolves once every event so far is where no crash can lose it; a checkpoint is written only then. */
   settled(): Promise<void>;
+  /** Resolves at once unless far more has been told than is written down; then, when that has caught up. */
+  admitted(): Promise<void>;
   /** Whether to checkpoint and wait. */
   pauseRequested(): boolean;
   /** Resolves when to go on after that, or to stop. */
@@ -43,6 +45,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   };
   const proceed = async () => {
     await setImmediate(); // messages come in between two steps
+    await observer.admitted();
     return !observer.stopRequested();
   };
   const stop = (): 'stopped' => {

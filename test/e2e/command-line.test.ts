@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseRunConfig } from '../../src/shared/run-config.js';
@@ -104,8 +104,9 @@ test.each(refusals.map(([args, status, line]) => ({ name: String(line), args, st
   },
 );
 
-test('a refused run leaves no folder behind', async () => {
+test('a refused run leaves nothing behind', async () => {
   expect((await sparrow(home, tinyRun('refused', 'training.bptt=500'))).status).toBe(1);
+  expect(existsSync(home.run('refused-1'))).toBe(false);
   const { status, stderr } = await sparrow(home, ['resume', 'refused-1']);
   expect(status).toBe(1);
   expect(stderr).toContain('there is no such run');
@@ -114,7 +115,8 @@ test('a refused run leaves no folder behind', async () => {
 test('help and version go to standard output with exit status 0', async () => {
   const help = await sparrow(home, ['--help']);
   expect(help).toMatchObject({ status: 0, stderr: '' });
-  for (const command of ['train', 'resume', 'presets', 'data', 'doctor']) expect(help.stdout).toContain(`  ${command}`);
+  for (const command of ['train', 'resume', 'runs', 'show', 'pause', 'stop', 'rm', 'presets', 'data', 'doctor'])
+    expect(help.stdout).toContain(`  ${command}`);
   const version = await sparrow(home, ['--version']);
   expect(version).toMatchObject({ status: 0, stderr: '' });
   expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
@@ -296,17 +298,20 @@ test('doctor says what works, and fails where the data folder cannot be written'
   expect(ill.stdout).toMatch(/^FAIL data folder +cannot write to the data folder \S+: .*SPARROW_HOME/m);
 });
 
-test('a damaged run is refused with the file that is damaged, and stays as it is', async () => {
-  expect((await sparrow(home, tinyRun('damaged'))).status).toBe(0);
-  writeFileSync(join(home.run('damaged-1'), 'events.jsonl'), '{"sequence":0}\n', { flag: 'w' });
-  const log = await sparrow(home, ['resume', 'damaged-1']);
-  expect(log).toMatchObject({ status: 1, stdout: '' });
-  expect(log.stderr).toMatch(/^sparrow: \S+events\.jsonl is damaged at byte 0: .*\n$/);
-  writeFileSync(join(home.run('damaged-1'), 'config.json'), '{');
-  const config = await sparrow(home, ['resume', 'damaged-1']);
-  expect(config.stderr).toMatch(/^sparrow: \S+config\.json is damaged: .*\n$/);
-  mkdirSync(home.run('hollow-1'));
-  expect((await sparrow(home, ['resume', 'hollow-1'])).stderr).toContain('there is no such run');
+test('a damaged database is refused with its name, and stays as it is', async () => {
+  const ruined = new Home();
+  try {
+    const database = join(ruined.path, 'sparrow.db');
+    writeFileSync(database, 'no database, but long enough to be taken for one. '.repeat(100));
+    for (const args of [['runs'], ['show', 'x-1'], ['resume', 'x-1'], tinyRun('x')]) {
+      const { status, stdout, stderr } = await sparrow(ruined, args);
+      expect(stderr).toMatch(/^sparrow: \S+sparrow\.db [^\n]+\n$/);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    }
+    expect(readFileSync(database, 'utf8')).toMatch(/^no database/);
+  } finally {
+    ruined.remove();
+  }
 });
 
 function escape(text: string): string {

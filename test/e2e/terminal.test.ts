@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { barLine } from '../../src/main/shells/cli/text.js';
-import { eventsOf, Home } from '../support/sparrow.js';
+import { eventsOf, Home, slowSteps } from '../support/sparrow.js';
 
 const bundle = join(import.meta.dirname, '../../out/main/sparrow.js');
 const home = new Home();
@@ -136,10 +136,10 @@ describe('on a terminal', () => {
   });
 
   test('the run says at once that it prepares, and at last that it tests', async () => {
-    // Short windows make it take long enough to be seen.
+    // Short windows, and a while for each, make it take long enough to be seen.
     const slow = ['corpus.tokens=60000', 'training.epochs=1', 'training.bptt=5', 'training.batch=40'];
-    const command = train('phases', ...slow, 'training.evaluationBatch=1');
-    const terminal = new OnTerminal(`stty cols 80 rows 24; ${command}`);
+    const command = train('phases', ...slow, 'training.evaluationBatch=2');
+    const terminal = new OnTerminal(`stty cols 80 rows 24; ${command}`, slowSteps(2));
     await terminal.until('preparing');
     expect(terminal.output).not.toContain('parameters active');
     expect(await terminal.ended).toBe(0);

@@ -1,11 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { parseRunConfig } from '../../src/shared/run-config.js';
 import type { RunEvent, RunEventOf } from '../../src/shared/run-events.js';
 import { evaluate } from '../../src/worker/evaluate.js';
 import { adoptWeights, openRun } from '../../src/worker/run.js';
-import { Home, Sparrow, sparrow } from '../support/sparrow.js';
+import { Home, inDatabase, Sparrow, sparrow } from '../support/sparrow.js';
 
 const home = new Home();
 afterAll(() => {
@@ -39,7 +38,7 @@ test(
     expect(finished.bestValidationPerplexity).toBeLessThan(reference.valid.bigram);
 
     const folder = home.run('quick-selfish-1');
-    const config = parseRunConfig(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')));
+    const { config } = inDatabase(folder, ({ runs }) => runs.get('quick-selfish-1'));
     const run = await openRun(config, { run: folder, corpora: home.path }, true);
     const { parameters } = run.model;
     const validate = async () =>

@@ -2,13 +2,25 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import { openReadable } from '../../src/main/store/open.js';
+import type { ReadableStore } from '../../src/main/store/store.js';
 import type { RunEvent } from '../../src/shared/run-events.js';
 
 /** The command line as it is installed: the bundle that set-up has built, under this Node, with a data folder of its own. */
 const bundle = join(import.meta.dirname, '../../out/main/sparrow.js');
 const patienceMs = 50_000;
+
+/**
+ * An environment in which a step takes so long at least, for runs that are to be interrupted: the machine may be busy, and a
+ * small run is over in no time.
+ */
+export function slowSteps(stepMs: number): NodeJS.ProcessEnv {
+  const preload = pathToFileURL(join(import.meta.dirname, 'slow-trainer.mjs')).href;
+  return { NODE_OPTIONS: `--import=${preload}`, SPARROW_TEST_STEP_MS: String(stepMs) };
+}
 
 /** A data folder that is gone when the tests of a file are done. */
 export class Home {
@@ -16,6 +28,14 @@ export class Home {
 
   run(id: string): string {
     return join(this.path, 'runs', id);
+  }
+
+  /** Ends whoever still owns it, by its id. */
+  async end(): Promise<void> {
+    const owner = ownerOf(this);
+    if (owner === undefined) return;
+    process.kill(owner, 'SIGKILL');
+    await gone(owner);
   }
 
   remove(): void {
@@ -109,10 +129,42 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Events of a run's log, in order. */
+/** Events of a run, in order, from the database of its data folder. */
 export function eventsOf(run: string): RunEvent[] {
-  const lines = readFileSync(join(run, 'events.jsonl'), 'utf8').split('\n').slice(0, -1);
-  return lines.map((line) => (JSON.parse(line) as { event: RunEvent }).event);
+  return inDatabase(run, ({ events }) => events.of(basename(run)).map(({ event }) => event));
+}
+
+/** Whether the database knows a run; none does where there is no database, or one that was never finished. */
+export function isKnown(run: string): boolean {
+  if (!existsSync(databaseOf(run))) return false;
+  try {
+    return inDatabase(run, ({ runs }) => runs.has(basename(run)));
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('there is no database')) return false;
+    throw error;
+  }
+}
+
+/** Reads the database that a run is in. */
+export function inDatabase<T>(run: string, read: (store: ReadableStore) => T): T {
+  const store = openReadable(databaseOf(run));
+  try {
+    return read(store);
+  } finally {
+    store.close();
+  }
+}
+
+function databaseOf(run: string): string {
+  return join(dirname(dirname(run)), 'sparrow.db');
+}
+
+/** The process that owns a data folder, or undefined where none does. */
+export function ownerOf(home: Home): number | undefined {
+  const file = join(home.path, 'owner.json');
+  if (!existsSync(file)) return undefined;
+  const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number };
+  return isAlive(pid) ? pid : undefined;
 }
 
 /** What must not depend on when a run was interrupted: everything but the clock and the interruptions themselves. */

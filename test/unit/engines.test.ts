@@ -46,6 +46,7 @@ async function trainedOn(
       events.push(event);
     },
     settled: () => Promise.resolve(),
+    admitted: () => Promise.resolve(),
     stopRequested: () => run.progress.step === stopAfter,
     pauseRequested: () => false,
     released: () => Promise.resolve(),

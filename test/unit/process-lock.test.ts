@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { UserError } from '../../src/shared/errors.js';
-import { ProcessLock } from '../../src/worker/storage/process-lock.js';
+import { ProcessLock } from '../../src/system/process-lock.js';
 import { LockContender } from './support/lock-contender.js';
 import { temporaryFolder } from './support/temp-folder.js';
 

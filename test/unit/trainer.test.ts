@@ -61,6 +61,7 @@ async function trained(
       options.onEvent?.(event, run);
     },
     settled: () => Promise.resolve(),
+    admitted: () => Promise.resolve(),
     stopRequested: () => ++asked === options.stopAt,
     pauseRequested: () => options.pause === true,
     released: () => Promise.resolve(),

@@ -1,107 +1,206 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { explained, UserError } from '../../shared/errors.js';
+import { assertNever, explained, UserError } from '../../shared/errors.js';
 import {
+  eventWindow,
   trainerMessageSchema,
   type RunEvent,
   type TrainerCommand,
   type TrainerMessage,
 } from '../../shared/run-events.js';
-import { whenGone } from '../child.js';
+import type { TrainerEnd, TrainerState } from '../../shared/run-state.js';
+import { forkTrainer, type Spawn, type TrainerProcess } from './trainer-process.js';
+import { Watch } from './watch.js';
 
-/** How a trainer ended. */
-export type TrainerEnd =
-  | { readonly kind: 'finished' }
-  | { readonly kind: 'stopped' }
-  | { readonly kind: 'failed'; readonly message: string; readonly stack?: string | undefined }
-  /** Nothing was started: configuration, corpus or machine do not fit. */
-  | { readonly kind: 'refused'; readonly message: string; readonly stack?: string | undefined }
-  /** The process died; what was checkpointed can be resumed. */
-  | { readonly kind: 'interrupted'; readonly reason: string };
+/** An event with its number in the run. */
+export interface NumberedEvent {
+  readonly sequence: number;
+  readonly event: RunEvent;
+}
 
-const keptLines = 4; // of standard error, from its beginning and from its end
+export interface TrainerOptions {
+  /** Writes events down for good before the trainer may rely on them: what it throws ends the trainer. */
+  readonly write: (events: readonly NumberedEvent[]) => void;
+  /** Called after each change of state but the last, which is `end`. */
+  readonly onState: (state: TrainerState) => void;
+  readonly spawn?: Spawn;
+  readonly patience: Patience;
+}
+
+/** How long a trainer may leave its parent without an answer, in milliseconds, before it is killed. */
+export interface Patience {
+  /** While corpus and engine are prepared. */
+  readonly startMs: number;
+  /** Between two signs of life; it grows with the longest step seen. */
+  readonly silenceMs: number;
+  /** Between being asked to stop and being gone. */
+  readonly stopMs: number;
+}
+
+/** Events come in bursts of far less than this delay, and each transaction costs a flush of the disk. */
+const batchMs = 25;
+/** A trainer waits when `eventWindow` events are unacknowledged. One that goes on, so far beyond, is no trainer of ours. */
+const floodLimit = 2 * eventWindow;
 
 /** A trainer process and its life. */
 export class Trainer {
-  /** Resolves when the process is gone. */
+  /** Resolves when the process is gone and all it told is written. */
   readonly end: Promise<TrainerEnd>;
-  readonly #child: ChildProcess;
+  readonly #process: TrainerProcess;
+  readonly #options: TrainerOptions;
+  readonly #watch: Watch;
+  #state: TrainerState = { state: 'starting' };
+  #outcome: TrainerEnd | undefined;
+  #unwritten: NumberedEvent[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  /** Whether it has told anything. */
+  #begun = false;
+  /** What it told could not be written: nothing that comes after may be. */
+  #broken = false;
 
-  /** @param onEvent takes each event before the trainer may rely on it: what it throws ends the trainer */
-  constructor(
-    command: Omit<Extract<TrainerCommand, { type: 'train' }>, 'type'>,
-    onEvent: (sequence: number, event: RunEvent) => void,
-  ) {
-    const child = fork(join(import.meta.dirname, 'trainer-process.js'), [], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      serialization: 'json',
+  constructor(command: Omit<Extract<TrainerCommand, { type: 'train' }>, 'type'>, options: TrainerOptions) {
+    this.#options = options;
+    this.#process = (options.spawn ?? forkTrainer)();
+    this.#watch = new Watch(options.patience, (reason) => {
+      this.kill(reason);
     });
-    this.#child = child;
-    const said: string[] = [];
-    createInterface({ input: child.stderr! }).on('line', (line) => {
-      if (line.trim() !== '') said.push(line);
-      if (said.length > 2 * keptLines) said.splice(keptLines, 1);
+    this.#process.onMessage((raw) => {
+      this.#guard(() => {
+        this.#receive(trainerMessageSchema.parse(raw));
+      });
     });
-    let outcome: TrainerEnd | undefined;
-    child.on('message', (raw) => {
-      try {
-        const message = trainerMessageSchema.parse(raw);
-        outcome = outcomeOf(message) ?? outcome;
-        if (!('event' in message)) return;
-        onEvent(message.sequence, message.event);
-        this.#send({ type: 'acknowledge', sequence: message.sequence });
-      } catch (error) {
-        const told = explained(error);
-        outcome = { kind: 'failed', message: told.message, stack: told instanceof UserError ? undefined : told.stack };
-        child.kill('SIGKILL');
-      }
-    });
-    this.end = whenGone(child).then((how) => {
-      const words = said.length === 0 ? '' : `, after saying: ${said.join(' | ')}`;
-      return outcome ?? { kind: 'interrupted', reason: `the trainer ended with ${how}${words}` };
-    });
-    this.#send({ type: 'train', ...command });
+    this.end = this.#process.gone.then((how) => this.#conclude(how));
+    this.#process.send({ type: 'train', ...command });
+  }
+
+  get state(): TrainerState {
+    return this.#state;
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
   }
 
   /** Asks for a checkpoint and a rest, which begins with the event `paused`. */
   pause(): void {
-    this.#send({ type: 'pause' });
+    if (this.#state.state === 'starting' || this.#state.state === 'running') this.#change({ state: 'pausing' });
+    this.#process.send({ type: 'pause' });
   }
 
   /** Ends the rest. */
   continue(): void {
-    this.#send({ type: 'continue' });
+    if (this.#state.state === 'pausing' || this.#state.state === 'paused') this.#change({ state: 'running' });
+    this.#process.send({ type: 'continue' });
   }
 
-  /** Asks for a checkpoint and an end. */
+  /** Asks for a checkpoint and an end; kills it if that takes too long. */
   stop(): void {
-    this.#send({ type: 'stop' });
+    if (this.#state.state === 'stopping') return;
+    this.#change({ state: 'stopping' });
+    this.#watch.stopBy();
+    this.#process.send({ type: 'stop' });
   }
 
   /** Ends it at once. */
-  kill(): void {
-    this.#child.kill('SIGKILL');
+  kill(reason?: string): void {
+    if (reason !== undefined) this.#outcome ??= { state: 'interrupted', reason };
+    this.#process.kill();
   }
 
-  #send(command: TrainerCommand): void {
-    // A channel that has closed says so by the end of the process.
-    if (this.#child.connected) this.#child.send(command, () => undefined);
+  #receive(message: TrainerMessage): void {
+    this.#watch.heard();
+    if (this.#broken) return;
+    if ('refused' in message) this.#outcome = failed(message.refused, this.#begun);
+    if (!('event' in message)) return;
+    this.#unwritten.push(message);
+    if (this.#unwritten.length > floodLimit) {
+      throw new UserError(`the trainer does not wait for its events to be written: ${floodLimit} are outstanding`);
+    }
+    this.#begun = true;
+    this.#notice(message.event);
+    this.#writeSoon(message.event.type === 'step' ? batchMs : 0);
+  }
+
+  /** A trainer waits for all but its reports, before a checkpoint; what it tells at once is still one transaction. */
+  #writeSoon(delayMs: number): void {
+    const write = () => {
+      this.#guard(() => {
+        this.#write();
+      });
+    };
+    if (delayMs > 0) this.#timer ??= setTimeout(write, delayMs);
+    else this.#immediate ??= setImmediate(write);
+  }
+
+  #notice(event: RunEvent): void {
+    switch (event.type) {
+      case 'started':
+        this.#watch.started();
+        if (this.#state.state === 'starting') this.#change({ state: 'running' });
+        return;
+      case 'paused':
+        if (this.#state.state === 'pausing') this.#change({ state: 'paused' });
+        return;
+      case 'finished':
+      case 'stopped':
+        this.#outcome = { state: event.type };
+        return;
+      case 'failed':
+        this.#outcome = failed(event, this.#begun);
+        return;
+      case 'step':
+      case 'evaluation':
+      case 'averaging':
+      case 'sparsity':
+      case 'checkpoint':
+        return;
+      default:
+        assertNever(event);
+    }
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#timer = undefined;
+    this.#immediate = undefined;
+    const events = this.#unwritten;
+    if (events.length === 0) return;
+    this.#unwritten = [];
+    this.#options.write(events);
+    this.#process.send({ type: 'acknowledge', sequence: events.at(-1)!.sequence });
+  }
+
+  /** What goes wrong here ends the trainer: it must not go on with events that nobody has. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#broken = true;
+      this.#unwritten = [];
+      const told = explained(error);
+      const stack = told instanceof UserError ? {} : { stack: told.stack };
+      this.#outcome = failed({ message: told.message, ...stack }, this.#begun);
+      this.#process.kill();
+    }
+  }
+
+  #conclude(how: string): TrainerEnd {
+    this.#watch.end();
+    this.#guard(() => {
+      this.#write();
+    });
+    const words = this.#process.lastWords();
+    const after = words === '' ? '' : `, after saying: ${words}`;
+    // The state stays as it was until whoever waits for the end has decided what becomes of the run.
+    return this.#outcome ?? { state: 'interrupted', reason: `the trainer ended with ${how}${after}` };
+  }
+
+  #change(state: TrainerState): void {
+    this.#state = state;
+    this.#options.onState(state);
   }
 }
 
-function outcomeOf(message: TrainerMessage): TrainerEnd | undefined {
-  if ('refused' in message) return { kind: 'refused', ...message.refused };
-  if (!('event' in message)) return undefined;
-  const { event } = message;
-  switch (event.type) {
-    case 'finished':
-      return { kind: 'finished' };
-    case 'stopped':
-      return { kind: 'stopped' };
-    case 'failed':
-      return { kind: 'failed', message: event.message, stack: event.stack };
-    default:
-      return undefined;
-  }
+function failed({ message, stack }: { message: string; stack?: string | undefined }, begun: boolean): TrainerEnd {
+  return { state: 'failed', error: message, begun, ...(stack === undefined || stack === '' ? {} : { stack }) };
 }

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, UserError } from '../../shared/errors.js';
-import { ProcessLock } from '../storage/process-lock.js';
+import { ProcessLock } from '../../system/process-lock.js';
 import type { CatalogueEntry, Checks } from './catalogue.js';
 import { splits, type Split } from './corpus.js';
 import { addCorpus, corpusRecord, describeCorpus, type CorpusRecord, type SourceText } from './library.js';

@@ -44,7 +44,7 @@ export class LockContender {
       configFile: false,
       logLevel: 'silent',
       build: {
-        ssr: resolve(import.meta.dirname, '../../../src/worker/storage/process-lock.ts'),
+        ssr: resolve(import.meta.dirname, '../../../src/system/process-lock.ts'),
         outDir: folder,
         emptyOutDir: false,
         rolldownOptions: { output: { entryFileNames: 'process-lock.mjs' } },

@@ -4,6 +4,8 @@ import { barLine, duration, integer, perplexity } from './text.js';
 /** Shows a run as it goes. */
 export interface Progress {
   show(event: RunEvent): void;
+  /** It waits for so many other runs. */
+  wait(ahead: number): void;
   /** Says that the run was asked to stop; from then on nothing is drawn. */
   interrupt(text: string): void;
   /** No event comes after this. */
@@ -16,6 +18,7 @@ export function jsonProgress(run: string): Progress {
     show: ({ type, ...rest }) => {
       process.stdout.write(`${JSON.stringify({ type, run, ...rest })}\n`);
     },
+    wait: () => undefined,
     interrupt: () => undefined,
     stop: () => undefined,
   };
@@ -25,6 +28,7 @@ export function jsonProgress(run: string): Progress {
 export function lineProgress(run: string): Progress {
   let started: RunEventOf<'started'> | undefined;
   let speed = 0;
+  let waited = '';
   const say = (text: string) => process.stderr.write(`${text}\n`);
   if (process.stderr.isTTY) {
     outliveTerminal();
@@ -54,6 +58,9 @@ export function lineProgress(run: string): Progress {
           break;
       }
     },
+    wait: (ahead) => {
+      if (waiting(run, ahead) !== waited) say((waited = waiting(run, ahead)));
+    },
     interrupt: (text) => {
       say(process.stderr.isTTY ? `\n${text}` : text); // the terminal has written ^C
     },
@@ -65,8 +72,12 @@ export function lineProgress(run: string): Progress {
 export function barProgress(run: string): Progress {
   outliveTerminal();
   let bar: Bar | undefined;
-  const status = new StatusLine((width) => bar?.line(width) ?? preparing(run).slice(0, width));
+  let doing = preparing(run);
+  const status = new StatusLine((width) => bar?.line(width) ?? doing.slice(0, width));
   return {
+    wait: (ahead) => {
+      doing = waiting(run, ahead);
+    },
     show: (event) => {
       if (event.type === 'started') {
         status.sayAbove(opening(run, event));
@@ -201,6 +212,10 @@ function outliveTerminal(): void {
 
 function preparing(run: string): string {
   return `${run}: preparing`;
+}
+
+function waiting(run: string, ahead: number): string {
+  return ahead === 0 ? `${run}: is next` : `${run}: waits for ${integer(ahead)} other ${ahead === 1 ? 'run' : 'runs'}`;
 }
 
 function opening(run: string, event: RunEventOf<'started'>): string {

@@ -1,10 +1,15 @@
 import { Command, CommanderError } from 'commander';
-import { codeOf, explained, UserError } from '../../../shared/errors.js';
+import { codeOf } from '../../../shared/errors.js';
 import packageJson from '../../../../package.json';
 import { benchCommand } from './bench.js';
+import { pauseCommand, removeCommand, stopCommand } from './control.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
+import { compareCommand, exportCommand } from './export.js';
+import { ownerCommand } from './owner.js';
 import { presetsCommand } from './presets.js';
+import { runsCommand, showCommand } from './runs.js';
+import { oneLine, tell } from './tell.js';
 import { resumeCommand, trainCommand } from './train.js';
 
 /**
@@ -23,6 +28,13 @@ const program = new Command('sparrow')
 for (const command of [
   trainCommand(),
   resumeCommand(),
+  runsCommand(),
+  showCommand(),
+  pauseCommand(),
+  stopCommand(),
+  removeCommand(),
+  exportCommand(),
+  compareCommand(),
   presetsCommand(),
   dataCommand(),
   benchCommand(),
@@ -30,19 +42,13 @@ for (const command of [
 ]) {
   program.addCommand(inheritSettings(command));
 }
+program.addCommand(inheritSettings(ownerCommand()), { hidden: true });
 
 /** Subcommands made apart do not take these from the program by themselves. */
 function inheritSettings(command: Command): Command {
   command.copyInheritedSettings(program);
   for (const inner of command.commands) inheritSettings(inner);
   return command;
-}
-
-function oneLine(text: string): string {
-  return text
-    .replace(/^error: /, '')
-    .trim()
-    .replaceAll(/\s*\n\s*/g, ' ');
 }
 
 /**
@@ -74,9 +80,6 @@ process.exit();
 
 function exitStatusOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const told = explained(error);
-  const text =
-    told instanceof UserError ? oneLine(told.message) : `this is a defect of Sparrow: ${told.stack ?? told.message}`;
-  process.stderr.write(`sparrow: ${text}\n`);
+  tell(error);
   return 1;
 }

@@ -1,9 +1,12 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, UserError } from '../../shared/errors.js';
+import { codeOf, UserError } from '../shared/errors.js';
 
 const turnMs = 10_000; // a turn takes less than one: a file this old was left by a process that was killed
 const pauseMs = 2;
+
+/** What this process holds: a file that names its id and is not among these was left by one that had the same id before it. */
+const held = new Set<string>();
 
 /**
  * A file that says which process works on something. A lock whose process is gone counts for nothing.
@@ -24,8 +27,10 @@ export class ProcessLock {
     takeTurn(turn, what);
     try {
       const holder = holderOf(path);
-      if (holder !== undefined && isAlive(holder)) throw inUse(what, `process ${holder}`, path);
+      const ours = holder === process.pid && !held.has(path);
+      if (holder !== undefined && !ours && isAlive(holder)) throw inUse(what, `process ${holder}`, path);
       writeFileSync(path, `${process.pid}\n`);
+      held.add(path);
     } finally {
       rmSync(turn, { force: true });
     }
@@ -47,6 +52,7 @@ export class ProcessLock {
   }
 
   release(): void {
+    held.delete(this.#path);
     rmSync(this.#path, { force: true });
   }
 }

@@ -1,0 +1,162 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { openReadable, openWritable } from '../src/main/store/open.js';
+import { StoreReader } from '../src/main/store/reader.js';
+import type { ToldEvent, WritableStore } from '../src/main/store/store.js';
+import { parseRunConfig } from '../src/shared/run-config.js';
+import type { RunEvent } from '../src/shared/run-events.js';
+
+/**
+ * What the store promises (`docs/performance.md`): metric rows written per second while somebody reads, and the time to
+ * reduce the curves of many runs to what a screen can show. Real files, real tables, the functions that the workbench calls.
+ *
+ *     npm run bench:store [-- --json]
+ */
+const batch = 1000; // events in a transaction
+const metricsOfStep = 6; // that one event `step` becomes
+const lines = 50;
+const pointsOfLine = 100_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'sparrow-bench-'));
+try {
+  const path = join(folder, 'sparrow.db');
+  const store = openWritable(path);
+  const ingest = await ingestWhileReading(store, path);
+  const reduction = reduceCurves(store, path);
+  store.close();
+  report({ ingest, reduction, databaseMb: statSync(path).size / 2 ** 20 });
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function begin(store: WritableStore, name: string): string {
+  const [{ id }] = store.runs.create([parseRunConfig({ name })]);
+  store.runs.beginAttempt(id);
+  return id;
+}
+
+function told(run: string, from: number, count: number): ToldEvent[] {
+  const eventAt = (sequence: number): RunEvent => ({
+    type: 'step',
+    step: sequence + 1,
+    epoch: 1 + Math.floor(sequence / 1000),
+    loss: 4 + 3 * Math.exp(-sequence / 3e4) + 0.1 * Math.sin(sequence * 12.9898),
+    gradientNorm: 1 + Math.abs(Math.sin(sequence * 78.233)),
+    learningRate: 20,
+    removingRate: 0.8 * Math.cos(sequence / 1e5),
+    tokensPerSecond: 9000 + 500 * Math.sin(sequence),
+  });
+  return Array.from({ length: count }, (_, i) => ({ run, sequence: from + i, event: eventAt(from + i) }));
+}
+
+/** Writes one run while a thread asks for its curve, again and again. */
+async function ingestWhileReading(store: WritableStore, path: string) {
+  const run = begin(store, 'live');
+  store.events.ingest(told(run, 0, batch));
+  const reader = new StoreReader(path);
+  const answers: number[] = [];
+  const live = { writing: true };
+  const reading = (async () => {
+    while (live.writing) {
+      const start = performance.now();
+      await reader.ask('metrics', 'series', { runs: [run], metric: 'loss', points: 1000 });
+      answers.push(performance.now() - start);
+    }
+  })();
+  let writtenMs = 0;
+  let slowestMs = 0;
+  for (let from = batch; from < pointsOfLine; from += batch) {
+    const events = told(run, from, batch);
+    const start = performance.now();
+    store.events.ingest(events);
+    const ms = performance.now() - start;
+    writtenMs += ms;
+    slowestMs = Math.max(slowestMs, ms);
+    await new Promise(setImmediate); // answers of the reader come in
+  }
+  live.writing = false;
+  await reading;
+  await reader.close();
+  const rows = (pointsOfLine - batch) * metricsOfStep;
+  return {
+    rowsPerSecond: rows / (writtenMs / 1000),
+    rows,
+    slowestBatchMs: slowestMs,
+    answersWhileWriting: answers.length,
+  };
+}
+
+/** Reduces one metric of many runs. One run is ingested (above), the rows of the others are copies of its rows. */
+function reduceCurves(store: WritableStore, path: string) {
+  const [{ id: first }] = store.runs.list().runs;
+  const others = Array.from({ length: lines - 1 }, (_, i) => begin(store, `copy ${i}`));
+  copyCurve(path, first, others);
+  const runs = [first, ...others];
+  const reader = openReadable(path);
+  const ms = (['step', 'wallTime'] as const).map((axis) => {
+    const times = Array.from({ length: 5 }, () => {
+      const start = performance.now();
+      const series = reader.metrics.series({ runs, metric: 'loss', axis, points: 1000 });
+      const taken = performance.now() - start;
+      for (const { values, x } of series) {
+        if (values !== pointsOfLine || x.length > 1000) throw new Error(`${values} values in ${x.length} points`);
+      }
+      return taken;
+    });
+    return { first: times[0], median: times.sort((a, b) => a - b)[2] };
+  });
+  reader.close();
+  const [step, wallTime] = ms;
+  return { lines, pointsOfLine, stepMs: step.median, firstStepMs: step.first, wallTimeMs: wallTime.median };
+}
+
+function copyCurve(path: string, from: string, to: readonly string[]): void {
+  const database = new Database(path);
+  const copy = database.transaction((run: string, metric: string) => {
+    database
+      .prepare(
+        `INSERT INTO series (run, name, count, first_step, last_step)
+         SELECT (SELECT key FROM runs WHERE id = ?), name, count, first_step, last_step
+         FROM series WHERE name = ? AND run = (SELECT key FROM runs WHERE id = ?)`,
+      )
+      .run(run, metric, from);
+    const source = 'SELECT s.key FROM series s JOIN runs r ON r.key = s.run WHERE s.name = ? AND r.id = ?';
+    for (const [table, columns] of [
+      ['metrics', 'step, sequence, value, kind'],
+      [
+        'summaries',
+        'level, bucket, count, min, min_step, max, max_step, last, last_step, nan, plus_infinity, minus_infinity, mark_step',
+      ],
+    ]) {
+      const sql = `INSERT INTO ${table} SELECT (${source}), ${columns} FROM ${table} WHERE series = (${source})`;
+      database.prepare(sql).run(metric, run, metric, from);
+    }
+  });
+  for (const run of to) for (const metric of ['loss', 'elapsedMs']) copy(run, metric);
+  database.close();
+}
+
+function report(figures: {
+  ingest: Awaited<ReturnType<typeof ingestWhileReading>>;
+  reduction: ReturnType<typeof reduceCurves>;
+  databaseMb: number;
+}): void {
+  const { ingest, reduction } = figures;
+  const ratios = { ingest: ingest.rowsPerSecond / 100_000, reduction: 300 / reduction.stepMs };
+  if (process.argv.includes('--json')) {
+    process.stdout.write(`${JSON.stringify({ ...figures, ratios })}\n`);
+    return;
+  }
+  const n = (value: number) => Math.round(value).toLocaleString('en');
+  process.stdout.write(
+    [
+      `ingest: ${n(ingest.rowsPerSecond)} metric rows/s (${n(ingest.rows)} rows in transactions of ${n(batch * metricsOfStep)}, the slowest ${n(ingest.slowestBatchMs)} ms)`,
+      `        while a reader got its curve ${n(ingest.answersWhileWriting)} times; ${ratios.ingest.toFixed(1)} times the bar of 100,000`,
+      `curves: ${lines} runs of ${n(pointsOfLine)} points over steps in ${n(reduction.stepMs)} ms (the first time ${n(reduction.firstStepMs)}), over wall time in ${n(reduction.wallTimeMs)}`,
+      `        ${ratios.reduction.toFixed(1)} times faster than the bar of 300 ms; a database of ${n(figures.databaseMb)} MB`,
+      '',
+    ].join('\n'),
+  );
+}

@@ -1,0 +1,100 @@
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, UserError } from '../../shared/errors.js';
+import { clientOver, type Client } from '../../shared/contract/client.js';
+import { protocol } from '../../shared/contract/contract.js';
+import { ConnectionLost } from '../../shared/contract/errors.js';
+import { dataFolder, prepareDataFolder } from '../data-folder.js';
+import { socketWire } from '../transports/socket-wire.js';
+import { readEndpoint, type Endpoint } from './endpoint.js';
+import { Owner } from './owner.js';
+
+/** A shell's place at the workbench of a data folder. */
+export type Seat =
+  | { readonly kind: 'owner'; readonly client: Client; readonly owner: Owner }
+  | { readonly kind: 'guest'; readonly client: Client; readonly leave: () => void };
+export type GuestSeat = Extract<Seat, { kind: 'guest' }>;
+
+/** An owner that starts or ends is done within this. */
+const changeMs = 15_000;
+const answerMs = 5_000;
+
+/**
+ * Attaches to the owner of the data folder, or becomes the owner where there is none; then the queue waits until the workbench
+ * is started.
+ * @throws UserError where the owner does not answer
+ */
+export async function join(): Promise<Seat> {
+  prepareDataFolder();
+  for (const deadline = Date.now() + changeMs; ;) {
+    const guest = await attach();
+    if (guest !== undefined) return guest;
+    const owner = await Owner.become();
+    if (owner !== undefined) return { kind: 'owner', client: owner.client, owner };
+    if (Date.now() > deadline) throw unanswered(readEndpoint(dataFolder())?.pid);
+    await sleep(50);
+  }
+}
+
+/**
+ * Attaches to the owner of the data folder, if there is one.
+ * @throws UserError where it does not answer
+ */
+export async function attach(): Promise<GuestSeat | undefined> {
+  const endpoint = readEndpoint(dataFolder());
+  if (endpoint === undefined) return undefined;
+  const socket = await connected(endpoint.address);
+  if (socket === undefined) return undefined;
+  const client = clientOver(socketWire(socket));
+  const leave = () => {
+    socket.destroy();
+  };
+  const timeout = new AbortController();
+  try {
+    const hello = await Promise.race([
+      client.hello({}),
+      sleep(answerMs, undefined, { signal: timeout.signal }).then(() => {
+        throw unanswered(endpoint.pid);
+      }),
+    ]);
+    refuseOthers(hello, endpoint);
+  } catch (error) {
+    leave();
+    if (error instanceof ConnectionLost) return undefined; // it has just ended
+    throw error;
+  } finally {
+    timeout.abort();
+  }
+  return { kind: 'guest', client, leave };
+}
+
+function refuseOthers(hello: { protocol: number; version: string }, { pid }: Endpoint): void {
+  if (hello.protocol === protocol) return;
+  throw new UserError(
+    `the data folder ${dataFolder()} belongs to a Sparrow ${hello.version} (process ${pid}), which this one cannot talk to: ` +
+      'end that one first',
+  );
+}
+
+/** Undefined where nobody listens. */
+async function connected(address: string): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(address);
+    socket.once('connect', () => {
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTSOCK', 'EAGAIN'].includes(codeOf(error) ?? ''))
+        resolve(undefined);
+      else reject(error);
+    });
+  });
+}
+
+function unanswered(pid: number | undefined): UserError {
+  const who = pid === undefined ? 'another process' : `process ${pid}`;
+  return new UserError(
+    `the data folder ${dataFolder()} belongs to ${who}, which does not answer: if it rests (Ctrl+Z), let it go on with fg; ` +
+      `otherwise end it, or set SPARROW_HOME to another folder`,
+  );
+}

@@ -1,0 +1,69 @@
+import { storedEventSchema, type StoredEvent } from '../../shared/run-records.js';
+import type { Connection, WriteConnection } from './connection.js';
+import { parseRow } from './errors.js';
+import { RunIngest } from './ingest.js';
+import { decode } from './json.js';
+import { keyOf } from './keys.js';
+import type { EventReader, EventWriter, ToldEvent } from './store.js';
+
+const columns = 'cursor, id AS run, sequence, time, body';
+
+export class EventRows implements EventReader {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  after(cursor: number, { run, limit = 1000 }: { readonly run?: string; readonly limit?: number } = {}): StoredEvent[] {
+    const from = `SELECT ${columns} FROM events JOIN runs ON key = run`;
+    if (run === undefined) {
+      const sql = `${from} WHERE cursor > ? ORDER BY cursor LIMIT ?`;
+      return this.#connection.query(sql).all(cursor, limit).map(eventOf);
+    }
+    // What a run tells again gets new cursors, too: within a run both ascend together.
+    const sql = `${from} WHERE run = ? AND cursor > ? ORDER BY sequence LIMIT ?`;
+    return this.#connection.query(sql).all(keyOf(this.#connection, run), cursor, limit).map(eventOf);
+  }
+
+  of(run: string, { from = 0, limit = -1 }: { readonly from?: number; readonly limit?: number } = {}): StoredEvent[] {
+    const sql = `SELECT ${columns} FROM events JOIN runs ON key = run WHERE run = ? AND sequence >= ? ORDER BY sequence LIMIT ?`;
+    return this.#connection.query(sql).all(keyOf(this.#connection, run), from, limit).map(eventOf);
+  }
+
+  lastCursor(): number {
+    const [cursor] = this.#connection.query('SELECT ifnull(max(cursor), 0) FROM events').row() as [number];
+    return cursor;
+  }
+}
+
+export class EventLog extends EventRows implements EventWriter {
+  readonly #connection: WriteConnection;
+  readonly #now: () => number;
+
+  constructor(connection: WriteConnection, now: () => number) {
+    super(connection);
+    this.#connection = connection;
+    this.#now = now;
+  }
+
+  ingest(events: readonly ToldEvent[]): StoredEvent[] {
+    return this.#connection.transaction(() => {
+      const now = this.#now();
+      const runs = new Map<string, RunIngest>();
+      const stored = events.map((told) => {
+        let run = runs.get(told.run);
+        if (run === undefined) runs.set(told.run, (run = new RunIngest(this.#connection, told.run)));
+        return run.take(told, told.time ?? now);
+      });
+      for (const run of runs.values()) run.flush();
+      return stored;
+    });
+  }
+}
+
+function eventOf(row: unknown): StoredEvent {
+  const { body, ...rest } = row as { run: unknown; sequence: unknown; body: unknown };
+  const what = `event ${String(rest.sequence)} of run ${String(rest.run)}`;
+  return parseRow(storedEventSchema, { ...rest, event: decode(body, what) }, what);
+}

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { runProgressSchema, type RunProgress } from '../../shared/run-records.js';
+import type { Connection } from './connection.js';
+import { parseRow } from './errors.js';
+import { decode } from './json.js';
+
+const startedSchema = z.object({
+  stepsPerEpoch: z.int(),
+  parameters: z.object({ total: z.int(), active: z.int() }),
+  engine: z.object({ name: z.string() }),
+});
+const placeSchema = z.object({ step: z.int(), epoch: z.int() });
+
+const shownMetrics = ['loss', 'tokensPerSecond', 'validationPerplexity', 'testPerplexity'] as const;
+
+/**
+ * Where a run stands. It is read from what its trainer told and stored nowhere else, so that it cannot say anything else
+ * after a resume.
+ */
+export function progressOf(connection: Connection, key: number, what: string): RunProgress {
+  const last = connection
+    .query('SELECT sequence, type, body FROM events WHERE run = ? ORDER BY sequence DESC LIMIT 1')
+    .row(key);
+  const placed = connection
+    .query('SELECT body FROM events WHERE run = ? AND step IS NOT NULL ORDER BY sequence DESC LIMIT 1')
+    .row(key);
+  const told = connection
+    .query("SELECT body FROM events WHERE run = ? AND type = 'started' ORDER BY sequence DESC LIMIT 1")
+    .row(key);
+  const place = placed === undefined ? { step: 0, epoch: 0 } : parseRow(placeSchema, decode(placed[0], what), what);
+  const started = told === undefined ? undefined : parseRow(startedSchema, decode(told[0], what), what);
+  const newest = newestValues(connection, key);
+  const progress = {
+    ...place,
+    stepsPerEpoch: started?.stepsPerEpoch ?? null,
+    nextSequence: last === undefined ? 0 : Number(last[0]) + 1,
+    lastEvent: last?.[1] ?? null,
+    failure: last?.[1] === 'failed' ? decode(last[2], what) : null,
+    ...Object.fromEntries(shownMetrics.map((name) => [name, newest.get(name) ?? null])),
+    bestValidationPerplexity: lowest(connection, key, 'validationPerplexity'),
+    parameters: started?.parameters ?? null,
+    engine: started?.engine.name ?? null,
+  };
+  return parseRow(runProgressSchema, progress, what);
+}
+
+/** The last value of each shown metric; null where that is no finite number. */
+function newestValues(connection: Connection, key: number): Map<unknown, unknown> {
+  const rows = connection
+    .query(
+      `SELECT name, (SELECT value FROM metrics WHERE series = key ORDER BY step DESC, sequence DESC LIMIT 1)
+       FROM series WHERE run = ? AND name IN (${shownMetrics.map(() => '?').join()})`,
+    )
+    .rows(key, ...shownMetrics);
+  return new Map(rows.map(([name, value]) => [name, value]));
+}
+
+function lowest(connection: Connection, key: number, name: string): unknown {
+  const sql = `SELECT min(min) FROM summaries
+    WHERE series = (SELECT key FROM series WHERE run = ? AND name = ?) AND level = 4096`;
+  return connection.query(sql).row(key, name)?.[0] ?? null;
+}

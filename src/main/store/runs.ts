@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { UserError } from '../../shared/errors.js';
+import {
+  attemptSchema,
+  checkpointRowSchema,
+  queueEntrySchema,
+  runRecordSchema,
+  type Attempt,
+  type CheckpointRow,
+  type DamagedRun,
+  type QueueEntry,
+  type RunRecord,
+} from '../../shared/run-records.js';
+import type { Connection } from './connection.js';
+import { parseRow } from './errors.js';
+import { decode } from './json.js';
+import { isTrashed, keyIfThere, keyOf } from './keys.js';
+import { progressOf } from './progress.js';
+import type { RunReader } from './store.js';
+
+const columns = 'key, id, name, config, colour, created, pinned, note, trashed';
+/** The columns of which nothing is asked but that SQLite gives them. */
+const keySchema = z.object({ key: z.int(), id: z.string(), config: z.string() }).loose();
+
+export class RunRows implements RunReader {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  list({ trash = false }: { readonly trash?: boolean } = {}): { runs: RunRecord[]; damaged: DamagedRun[] } {
+    return this.#connection.snapshot(() => {
+      const which = trash ? 'IS NOT NULL' : 'IS NULL';
+      const rows = this.#connection.query(`SELECT ${columns} FROM runs WHERE trashed ${which} ORDER BY key`).all();
+      const runs: RunRecord[] = [];
+      const damaged: DamagedRun[] = [];
+      for (const row of rows) {
+        try {
+          runs.push(this.#recordOf(row));
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+          damaged.push({ id: parseRow(keySchema, row, 'a run').id, problem: error.message });
+        }
+      }
+      return { runs, damaged };
+    });
+  }
+
+  get(id: string): RunRecord {
+    return this.#connection.snapshot(() => {
+      const row = this.#connection.query(`SELECT ${columns} FROM runs WHERE key = ?`).get(keyOf(this.#connection, id));
+      return this.#recordOf(row);
+    });
+  }
+
+  has(id: string): boolean {
+    return keyIfThere(this.#connection, id) !== undefined;
+  }
+
+  isTrashed(id: string): boolean {
+    return isTrashed(this.#connection, keyOf(this.#connection, id));
+  }
+
+  checkpoints(id: string): CheckpointRow[] {
+    return this.#connection
+      .query('SELECT step, epoch, file, bytes, time FROM checkpoints WHERE run = ? ORDER BY sequence')
+      .all(keyOf(this.#connection, id))
+      .map((row) => parseRow(checkpointRowSchema, row, `a checkpoint of run ${id}`));
+  }
+
+  #recordOf(row: unknown): RunRecord {
+    const { key, ...stored } = parseRow(keySchema, row, 'a run');
+    const what = `run ${stored.id}`;
+    const tags = this.#connection.query('SELECT tag FROM tags WHERE run = ? ORDER BY tag').rows(key);
+    const record = {
+      ...stored,
+      config: decode(stored.config, what),
+      tags: tags.map(([tag]) => tag),
+      queued: queueEntryOf(this.#connection, key) ?? null,
+      attempts: attemptsOf(this.#connection, key, what),
+      progress: progressOf(this.#connection, key, what),
+    };
+    return parseRow(runRecordSchema, record, what);
+  }
+}
+
+/** A run's attempts, the first one first. */
+export function attemptsOf(connection: Connection, key: number, what: string): Attempt[] {
+  const rows = connection
+    .query(
+      `SELECT number, started, last, ended, paused_ms AS pausedMs, pid, device, first_sequence AS "from", end
+       FROM attempts WHERE run = ? ORDER BY number`,
+    )
+    .all(key);
+  return rows.map((row) => {
+    const { end, ...rest } = row as { end: unknown };
+    return parseRow(attemptSchema, { ...rest, end: end === null ? null : decode(end, what) }, `an attempt of ${what}`);
+  });
+}
+
+const queueColumns = 'SELECT id AS run, position, device, threads, queued FROM queue JOIN runs ON key = run';
+
+/** Who waits, the first one first. A damaged place is left out: the list of runs tells it, as damage of its run. */
+export function queueEntriesOf(connection: Connection): QueueEntry[] {
+  const rows = connection.query(`${queueColumns} ORDER BY position, queued, key`).all();
+  return rows.flatMap((row) => {
+    const result = queueEntrySchema.safeParse(row);
+    return result.success ? [result.data] : [];
+  });
+}
+
+/**
+ * A run's place in the queue, if it has one.
+ * @throws UserError where that is damaged
+ */
+export function queueEntryOf(connection: Connection, key: number): QueueEntry | undefined {
+  const row = connection.query(`${queueColumns} WHERE key = ?`).get(key);
+  return row === undefined ? undefined : parseRow(queueEntrySchema, row, 'a place in the queue');
+}

@@ -1,0 +1,97 @@
+import { oc } from '@orpc/contract';
+import { z } from 'zod';
+import { damagedRunSchema, runRecordSchema, storedEventSchema } from '../run-records.js';
+import { runStateSchema } from '../run-state.js';
+
+/**
+ * What a shell can ask of the owner of a data folder, whatever carries it. Inputs and outputs are checked at the owner. An
+ * error with the code REFUSED is for the person (its message is a line with the remedy), one with the code DEFECT is ours.
+ */
+
+/** Owners and shells of different versions do not talk past each other. */
+export const protocol = 1;
+
+/** A request that waits for news is answered after so long at the latest, so that a dead connection is noticed. */
+const longestWaitMs = 30_000;
+
+const id = z.string().min(1).max(200);
+const ids = z.array(id).min(1).max(10_000);
+const nothing = z.object({});
+
+const runViewSchema = z.object({ record: runRecordSchema, state: runStateSchema });
+export type RunView = z.output<typeof runViewSchema>;
+
+const newsSchema = z.object({
+  events: z.array(storedEventSchema),
+  /** Where to go on: nothing is told twice and nothing left out, by this owner or the next one. */
+  cursor: z.int().min(0),
+  /** Changes with every change of any state; of this owner only. */
+  version: z.string(),
+  states: z.record(z.string(), runStateSchema),
+});
+export type News = z.output<typeof newsSchema>;
+
+export const contract = {
+  /** Who answers. */
+  hello: oc.input(nothing).output(z.object({ protocol: z.int(), version: z.string(), pid: z.int() })),
+  runs: {
+    /** Queues new runs, all or none. Configurations may leave any field to its default. */
+    create: oc
+      .input(
+        z.strictObject({
+          configs: z.array(z.unknown()).min(1).max(10_000),
+          /** How often a trainer that died is started again without a new checkpoint in between. */
+          restarts: z.int().min(0).max(1000).default(0),
+        }),
+      )
+      .output(z.object({ ids })),
+    /** Queues a run that has ended to go on from its last checkpoint. */
+    resume: oc
+      .input(
+        z.strictObject({
+          id,
+          threads: z.int().min(0).max(1024).optional(),
+          restarts: z.int().min(0).max(1000).default(0),
+        }),
+      )
+      .output(nothing),
+    /** Checkpoints and rests, holding its device. */
+    pause: oc.input(z.strictObject({ id })).output(nothing),
+    /** Ends the rest. */
+    continue: oc.input(z.strictObject({ id })).output(nothing),
+    /** Checkpoints and ends, or leaves the queue; with `now` it ends without a checkpoint. */
+    stop: oc.input(z.strictObject({ id, now: z.boolean().default(false) })).output(nothing),
+    list: oc
+      .input(z.strictObject({ trash: z.boolean().default(false) }))
+      .output(z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema) })),
+    get: oc.input(z.strictObject({ id })).output(runViewSchema),
+    /** Into the trash, where a run keeps everything. */
+    trash: oc.input(z.strictObject({ ids })).output(nothing),
+    restore: oc.input(z.strictObject({ ids })).output(nothing),
+    /** Deletes runs that are in the trash for good. */
+    purge: oc.input(z.strictObject({ ids })).output(z.object({ freedBytes: z.int().min(0) })),
+    /** Deletes a run that never began. */
+    discard: oc.input(z.strictObject({ id })).output(nothing),
+  },
+  queue: {
+    /** These begin first, in this order; the others follow as they were. */
+    reorder: oc.input(z.strictObject({ ids })).output(nothing),
+  },
+  /**
+   * Events after a cursor and states, of some runs or of all: at once if there is something new since cursor and version, else
+   * when there is, or after `waitMs` with nothing. A caller asks again when it has dealt with the answer, so nobody is flooded.
+   */
+  news: oc
+    .input(
+      z.strictObject({
+        runs: z.array(id).max(10_000).optional(),
+        after: z.int().min(0),
+        version: z.string().default(''),
+        limit: z.int().min(1).max(1000).default(500),
+        waitMs: z.int().min(0).max(longestWaitMs).default(0),
+      }),
+    )
+    .output(newsSchema),
+  /** Cursor of the newest event. */
+  now: oc.input(nothing).output(z.object({ cursor: z.int().min(0) })),
+};

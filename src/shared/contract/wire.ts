@@ -1,0 +1,22 @@
+/** What a message may be: oRPC sends text, and bytes where a value holds some. */
+export type Message = string | Uint8Array<ArrayBuffer>;
+
+/**
+ * One end of a connection over which the contract is spoken, whatever carries it: a socket, a message port, later a
+ * WebSocket. Messages arrive whole and in order or not at all; after the close nothing arrives any more.
+ */
+export interface Wire {
+  /** @throws Error where the connection is closed */
+  send(message: Message): void;
+  /** One listener. */
+  onMessage(listener: (message: Message) => void): void;
+  /** Called once, also where the connection is closed already. */
+  onClose(listener: () => void): void;
+  close(): void;
+}
+
+/** A message as wires carry it. */
+export function asMessage(data: string | ArrayBufferLike | Uint8Array): Message {
+  if (typeof data === 'string') return data;
+  return data instanceof Uint8Array ? Uint8Array.from(data) : new Uint8Array(data.slice(0) as ArrayBuffer);
+}

@@ -1,0 +1,171 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ConnectionLost } from '../../src/shared/contract/errors.js';
+import { UserError } from '../../src/shared/errors.js';
+import { desk, transports } from './support/desk.js';
+import { told } from './support/fake-trainer.js';
+
+const tiny = (name: string) => ({ name, training: { epochs: 3 } });
+/** `SPARROW_TEST_CASES=10000` for a long run. */
+const cases = Number(process.env['SPARROW_TEST_CASES'] ?? 200);
+
+describe.each(transports)('over $name', ({ attach }) => {
+  test('the owner says who it is', async () => {
+    const { client } = await attach(desk().workbench);
+    expect(await client.hello({})).toEqual({ protocol: 1, version: '1.0.0', pid: process.pid });
+  });
+
+  test('runs are made, begin in turn, and are told as they go', async () => {
+    const { workbench, trainers } = desk();
+    const { client } = await attach(workbench);
+    const { cursor } = await client.now({});
+    const { ids } = await client.runs.create({ configs: [tiny('night'), tiny('night')] });
+    expect(ids).toEqual(['night-1', 'night-2']);
+    expect(trainers.all).toHaveLength(1);
+    expect((await client.runs.get({ id: 'night-2' })).state).toEqual({ state: 'queued', ahead: 1 });
+    trainers.last.tell(told.started, told.checkpoint);
+    await expect.poll(() => trainers.last.acknowledged).toBe(1);
+    const news = await client.news({ runs: ['night-1'], after: cursor });
+    expect(news.events.map(({ event }) => event.type)).toEqual(['started', 'checkpoint']);
+    expect(news.states).toEqual({ 'night-1': { state: 'running' } });
+    trainers.last.tell(told.finished);
+    trainers.last.end();
+    const later = await client.news({ runs: ['night-1'], after: news.cursor, version: news.version, waitMs: 10_000 });
+    expect(later.events.map(({ event }) => event.type)).toEqual(['finished']);
+    await expect.poll(() => trainers.all.length).toBe(2);
+    const { runs } = await client.runs.list({});
+    expect(runs.map(({ record, state }) => [record.id, state.state])).toEqual([
+      ['night-1', 'finished'],
+      ['night-2', 'starting'],
+    ]);
+  });
+
+  test('who waits is answered when something happens, and with nothing when nothing does', async () => {
+    const { workbench, trainers } = desk();
+    const { client } = await attach(workbench);
+    await client.runs.create({ configs: [tiny('owl')] });
+    const before = await client.news({ runs: ['owl-1'], after: 0 });
+    const quiet = await client.news({ runs: ['owl-1'], after: 0, version: before.version, waitMs: 30 });
+    expect(quiet).toEqual(before);
+    const waiting = client.news({ runs: ['owl-1'], after: 0, version: before.version, waitMs: 10_000 });
+    await client.hello({});
+    trainers.last.tell(told.started);
+    expect((await waiting).states['owl-1']).toEqual({ state: 'running' });
+  });
+
+  test('a reader that was gone goes on where it broke off, a slow one gets all in pieces', async () => {
+    const { workbench, trainers } = desk();
+    const first = await attach(workbench);
+    await first.client.runs.create({ configs: [tiny('owl')] });
+    trainers.last.tell(told.started, told.step(1), told.checkpoint);
+    await expect.poll(() => trainers.last.acknowledged).toBe(2);
+    const seen = await first.client.news({ runs: ['owl-1'], after: 0, limit: 2 });
+    expect(seen.events).toHaveLength(2);
+    first.sever?.();
+    trainers.last.tell(told.step(2), told.checkpoint);
+    await expect.poll(() => trainers.last.acknowledged).toBe(4);
+    const second = await attach(workbench);
+    const types: string[] = [];
+    for (let after = seen.cursor, more = true; more;) {
+      const news = await second.client.news({ after, limit: 1 });
+      types.push(...news.events.map(({ event }) => event.type));
+      more = news.events.length > 0;
+      after = news.cursor;
+    }
+    expect(types).toEqual(['checkpoint', 'step', 'checkpoint']);
+  });
+
+  test('what a person got wrong comes back as the line for it', async () => {
+    const { workbench } = desk();
+    const { client } = await attach(workbench);
+    const refused = async (call: Promise<unknown>, message: RegExp) => {
+      const error: unknown = await call.catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(UserError);
+      expect((error as Error).message).toMatch(message);
+    };
+    await refused(client.runs.get({ id: 'nothing-1' }), /^nothing-1: there is no such run/);
+    await refused(
+      client.runs.create({ configs: [{ method: { density: 2 } }] }),
+      /^method\.density: 2 must be at most 1$/,
+    );
+    await refused(client.runs.create({ configs: [] }), /configs/);
+    await refused(client.runs.pause({ id: 'nothing-1' }), /there is no such run/);
+    await refused(client.news({ after: -1 }), /after/);
+    await refused(client.runs.stop({ id: 'x', force: true } as never), /force/);
+    expect((await client.runs.list({})).runs).toEqual([]);
+  });
+
+  test('of several new runs all are made or none', async () => {
+    const { workbench, trainers } = desk();
+    const { client } = await attach(workbench);
+    await expect(client.runs.create({ configs: [tiny('a'), { seed: -1 }] })).rejects.toThrow(
+      'seed: -1 must be at least 0',
+    );
+    expect((await client.runs.list({})).runs).toEqual([]);
+    expect(trainers.all).toEqual([]);
+  });
+
+  test('pending calls are rejected when the other side dies, and later ones as well', async ({ skip }) => {
+    const { workbench } = desk();
+    const { client, sever } = await attach(workbench);
+    if (sever === undefined) return skip('both sides are one process');
+    const { version } = await client.news({ after: 0 });
+    const waiting = client.news({ after: 0, version, waitMs: 30_000 });
+    await client.hello({});
+    sever();
+    await expect(waiting).rejects.toBeInstanceOf(ConnectionLost);
+    await expect(client.hello({})).rejects.toBeInstanceOf(ConnectionLost);
+  });
+
+  test('no input ends the owner or makes half a run', async () => {
+    const { workbench, defects, store } = desk();
+    const { client } = await attach(workbench);
+    const anything = fc.anything({ maxDepth: 3, withNullPrototype: false });
+    const call = fc.constantFrom(
+      ...[client.runs.create, client.runs.resume, client.runs.stop, client.runs.get, client.runs.trash],
+      ...[client.runs.purge, client.runs.discard, client.news, client.queue.reorder, client.hello],
+    );
+    const likely = fc.record(
+      {
+        id: fc.oneof(fc.string(), fc.constant('a-1')),
+        ids: fc.array(fc.string()),
+        configs: fc.array(fc.record({ seed: anything, method: anything, model: anything }, { requiredKeys: [] }), {
+          maxLength: 2,
+        }),
+        after: fc.oneof(fc.integer(), fc.double()),
+        limit: fc.integer(),
+        restarts: anything,
+      },
+      { requiredKeys: [] },
+    );
+    await fc.assert(
+      fc.asyncProperty(call, fc.oneof(anything, likely), async (procedure, input) => {
+        const runs = store.runs.list().runs.length;
+        const result: unknown = await procedure(input as never).catch((error: unknown) => error);
+        if (result instanceof Error) expect(store.runs.list().runs).toHaveLength(runs);
+        expect((await client.hello({})).pid).toBe(process.pid);
+      }),
+      { numRuns: cases, timeout: 10_000 },
+    );
+    expect(defects).toEqual([]);
+    expect(store.problems()).toEqual([]);
+  }, 600_000);
+
+  test('what is no call ends at most its own connection', async ({ skip }) => {
+    const { workbench, defects } = desk();
+    if ((await attach(workbench)).sendRaw === undefined) return skip('there is nothing between the sides');
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string(), fc.uint8Array(), fc.json()), async (content) => {
+        const { sendRaw, client } = await attach(workbench);
+        sendRaw!(content);
+        await client.hello({}).catch((error: unknown) => {
+          expect(error).toBeInstanceOf(ConnectionLost);
+        });
+      }),
+      { numRuns: Math.min(cases, 50), timeout: 10_000 },
+    );
+    const { client } = await attach(workbench);
+    expect((await client.hello({})).pid).toBe(process.pid);
+    expect(defects).toEqual([]);
+  }, 60_000);
+});

@@ -1,0 +1,243 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { describe, expect, test } from 'vitest';
+import { nextRuns } from '../../src/main/queue/queue.js';
+import { UserError } from '../../src/shared/errors.js';
+import { sweep } from '../../src/shared/sweep.js';
+import { desk } from './support/desk.js';
+import { told } from './support/fake-trainer.js';
+
+const config = (name: string) => ({ name, training: { epochs: 3 } });
+const patience = { timeout: 5000 };
+
+describe('the queue', () => {
+  const waiting = (...devices: string[]) =>
+    devices.map((device, place) => ({
+      entry: { run: `${device}-${place}`, position: place, device: null, threads: null, queued: 0 },
+      device,
+    }));
+
+  test.each([
+    [['cpu', 'cpu'], [], 1, ['cpu-0']],
+    [['cpu', 'gpu', 'gpu'], [], 1, ['cpu-0', 'gpu-1']],
+    [['cpu', 'gpu'], ['cpu'], 1, ['gpu-1']],
+    [['cpu', 'cpu', 'cpu'], ['cpu'], 3, ['cpu-0', 'cpu-1']],
+    [[], ['cpu'], 1, []],
+  ])('of %j beside %j, at most %i a device, begins %j', (devices, busy, most, expected) => {
+    expect(nextRuns(waiting(...devices), busy, most).map(({ run }) => run)).toEqual(expected);
+  });
+
+  test('is kept when its owner ends, and the next one goes on with what ran first', async () => {
+    const first = desk();
+    const [running, ...others] = first.workbench.create([config('a'), config('b'), config('c')], 0);
+    first.trainers.last.tell(told.started);
+    const closing = first.workbench.close(() => true);
+    first.trainers.last.tell(told.checkpoint, told.stopped);
+    first.trainers.last.end();
+    await closing;
+    expect(first.store.queue.entries().map(({ run }) => run)).toEqual([running, ...others]);
+    expect(first.trainers.all).toHaveLength(1);
+    const next = desk({ path: first.path });
+    expect(next.workbench.view(running).state).toEqual({ state: 'starting' });
+    expect(next.trainers.last.commands[0]).toMatchObject({ type: 'train', resume: true });
+  });
+
+  test('can be put into another order, in which runs then begin', async () => {
+    const { workbench, trainers } = desk();
+    const [, b, c] = workbench.create([config('a'), config('b'), config('c')], 0);
+    workbench.reorder([c]);
+    expect(workbench.view(b).state).toEqual({ state: 'queued', ahead: 2 });
+    trainers.last.end();
+    await expect.poll(() => workbench.view(c).state.state, patience).toBe('starting');
+    expect(() => {
+      workbench.reorder(['a-1']);
+    }).toThrow('a-1 does not wait in the queue');
+  });
+
+  test('begins nothing any more while its owner is about to leave', async () => {
+    const { workbench, trainers } = desk();
+    const [a, b] = workbench.create([config('a'), config('b')], 0);
+    workbench.hold();
+    trainers.last.end();
+    await expect.poll(() => workbench.view(a).state.state, patience).toBe('interrupted');
+    expect(workbench.view(b).state.state).toBe('queued');
+    expect(trainers.all).toHaveLength(1);
+  });
+});
+
+describe('a damaged run', () => {
+  const harm = (path: string, sql: string) => {
+    const database = new Database(join(path, 'sparrow.db'));
+    database.exec(sql);
+    database.close();
+  };
+  const cutConfig = (id: string) => `UPDATE runs SET config = '{' WHERE id = '${id}'`;
+
+  test('in the queue is told once and keeps nobody from beginning', () => {
+    const first = desk({ start: false });
+    const [bad, good] = first.workbench.create([config('bad'), config('good')], 0);
+    harm(first.path, cutConfig(bad));
+    const { workbench, trainers, defects } = desk({ path: first.path });
+    expect(workbench.view(good).state).toEqual({ state: 'starting' });
+    expect(trainers.all).toHaveLength(1);
+    const [another] = workbench.create([config('another')], 0);
+    expect(workbench.view(another).state.state).toBe('queued');
+    expect(workbench.list(false).damaged.map(({ id }) => id)).toEqual([bad]);
+    expect(defects.map(String)).toEqual([expect.stringContaining(`UserError: run ${bad} is damaged in the database`)]);
+  });
+
+  test('that is all there is in the queue is nothing to do', () => {
+    const { workbench, path } = desk({ start: false });
+    const [bad] = workbench.create([config('bad')], 0);
+    expect(workbench.idle).toBe(false);
+    harm(path, cutConfig(bad));
+    expect(workbench.idle).toBe(true);
+  });
+
+  test('or a damaged place of one keeps nobody from the list and the others', () => {
+    const { workbench, path, store } = desk({ start: false });
+    const [bad, good] = workbench.create([config('bad'), config('good')], 0);
+    harm(path, `UPDATE queue SET threads = -1 WHERE run = (SELECT key FROM runs WHERE id = '${bad}')`);
+    const { runs, damaged } = workbench.list(false);
+    expect(runs.map(({ record, state }) => [record.id, state])).toEqual([[good, { state: 'queued', ahead: 0 }]]);
+    expect(damaged.map(({ id }) => id)).toEqual([bad]);
+    expect(damaged[0].problem).toContain('a place in the queue is damaged');
+    workbench.reorder([good]);
+    workbench.trash([bad]);
+    expect(store.queue.entries().map(({ run }) => run)).toEqual([good]);
+  });
+
+  test('can be put into the trash and deleted', () => {
+    const { workbench, path, runsFolder } = desk({ start: false });
+    const [bad] = workbench.create([config('bad')], 0);
+    mkdirSync(join(runsFolder, bad), { recursive: true });
+    harm(path, cutConfig(bad));
+    expect(() => workbench.purge([bad])).toThrow(`${bad} is not in the trash`);
+    workbench.trash([bad]);
+    workbench.purge([bad]);
+    expect(workbench.list(true)).toEqual({ runs: [], damaged: [] });
+    expect(existsSync(join(runsFolder, bad))).toBe(false);
+  });
+});
+
+describe('a run', () => {
+  test('that was left by an owner that is gone is interrupted for the next one', () => {
+    const first = desk();
+    const [id] = first.workbench.create([config('left')], 0);
+    const next = desk({ path: first.path });
+    expect(next.workbench.view(id).state).toMatchObject({ state: 'interrupted' });
+    next.workbench.resume(id, { restarts: 0 });
+    expect(next.workbench.view(id).state).toEqual({ state: 'starting' });
+  });
+
+  test('is restarted until that no longer brings a new checkpoint', async () => {
+    const { workbench, trainers } = desk();
+    const [id] = workbench.create([config('frail')], 2);
+    const die = async (count: number) => {
+      trainers.last.end('SIGSEGV');
+      await expect.poll(() => trainers.all.length, patience).toBe(count);
+    };
+    await die(2);
+    await die(3);
+    trainers.last.tell(told.started, told.checkpoint);
+    await expect.poll(() => trainers.last.acknowledged, patience).toBe(1);
+    await die(4);
+    await die(5);
+    trainers.last.end('SIGSEGV');
+    await expect
+      .poll(() => workbench.view(id).state, patience)
+      .toMatchObject({
+        state: 'interrupted',
+        reason: 'the trainer ended with SIGSEGV',
+      });
+    expect(trainers.all).toHaveLength(5);
+  });
+
+  test('that was stopped is not restarted', async () => {
+    const { workbench, trainers } = desk();
+    const [id] = workbench.create([config('frail')], 2);
+    workbench.stop(id, true);
+    await expect.poll(() => workbench.view(id).state.state, patience).toBe('interrupted');
+    expect(trainers.all).toHaveLength(1);
+  });
+
+  test('whose beginning cannot be written down is not begun, and who asked is told', () => {
+    const { workbench, trainers, store } = desk();
+    const begin = store.runs.beginAttempt.bind(store.runs);
+    store.runs.beginAttempt = () => {
+      throw new UserError('the disk is full');
+    };
+    expect(() => workbench.create([config('full')], 0)).toThrow('the disk is full');
+    expect(trainers.last.isGone).toBe(true);
+    expect(workbench.view('full-1').state).toEqual({ state: 'queued', ahead: 0 });
+    store.runs.beginAttempt = begin;
+    workbench.resume('full-1', { restarts: 0 });
+    expect(workbench.view('full-1').state).toEqual({ state: 'starting' });
+  });
+
+  test('whose end cannot be written down is told all the same', async () => {
+    const { workbench, trainers, store } = desk();
+    const [id] = workbench.create([config('full')], 0);
+    store.runs.endAttempt = () => {
+      throw new UserError('the disk is full');
+    };
+    trainers.last.say({ refused: { message: 'no corpus' } });
+    trainers.last.end();
+    const told = async () =>
+      (await workbench.news.after({ runs: [id], after: 0, version: '', limit: 1, waitMs: 0 })).states[id];
+    await expect.poll(told, patience).toEqual({ state: 'failed', error: 'no corpus', begun: false });
+  });
+
+  test('that never began can be discarded as if it had never been', async () => {
+    const { workbench, trainers, runsFolder } = desk();
+    const [id] = workbench.create([config('x')], 0);
+    expect(() => {
+      workbench.discard(id);
+    }).toThrow(`${id} has begun`);
+    mkdirSync(join(runsFolder, id), { recursive: true });
+    trainers.last.say({ refused: { message: 'no corpus' } });
+    trainers.last.end();
+    await expect.poll(() => workbench.view(id).state.state, patience).toBe('failed');
+    workbench.discard(id);
+    expect(workbench.list(false).runs).toEqual([]);
+    expect(existsSync(join(runsFolder, id))).toBe(false);
+    expect(workbench.create([config('x')], 0)).toEqual([id]);
+  });
+
+  test('takes no number whose folder is there', () => {
+    const { workbench, runsFolder } = desk();
+    mkdirSync(join(runsFolder, 'x-1'), { recursive: true });
+    expect(workbench.create([config('x')], 0)).toEqual(['x-2']);
+  });
+
+  test('that is being trained does not go into the trash', () => {
+    const { workbench } = desk();
+    const [a, b] = workbench.create([config('a'), config('b')], 0);
+    expect(() => {
+      workbench.trash([b, a]);
+    }).toThrow(`${a} is being trained`);
+    expect(workbench.view(b).state.state).toBe('queued');
+    workbench.trash([b]);
+    expect(workbench.list(true).runs.map(({ record }) => record.id)).toEqual([b]);
+    expect(() => workbench.purge([a])).toThrow(`${a} is not in the trash`);
+  });
+});
+
+describe('a sweep', () => {
+  const values = (settings: string[], seeds = 1) =>
+    sweep({}, settings, seeds).map(({ seed, method, training }) => [seed, method?.density, training?.epochs]);
+
+  test('has one run of each combination, the last field changing fastest, and each seed of it', () => {
+    expect(values(['method.density=[0.1,0.2]', 'training.epochs=[3,4]'])).toEqual([
+      ...[
+        [undefined, 0.1, 3],
+        [undefined, 0.1, 4],
+        [undefined, 0.2, 3],
+        [undefined, 0.2, 4],
+      ],
+    ]);
+    expect(values(['seed=7', 'method.density=[0.1,0.2]'], 2).map(([seed]) => seed)).toEqual([7, 8, 7, 8]);
+    expect(values([])).toEqual([[undefined, undefined, undefined]]);
+  });
+});
