@@ -66,6 +66,7 @@ test('what one terminal trains, another sees live, pauses, resumes and stops', a
   expect(await said('show', 'live-1')).toMatch(/^state +running$/m);
 
   expect(await said('pause', 'live-1')).toBe('live-1 is paused\n');
+  await first.event(({ type }) => type === 'paused');
   const steps = first.events.length;
   await sleep(300);
   expect(first.events).toHaveLength(steps);

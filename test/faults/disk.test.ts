@@ -48,8 +48,8 @@ function fill(home: Home, leaveBytes: number): string {
   return file;
 }
 
-// From no room for a database to room for all but the last epoch.
-for (const room of [0, 60_000, 300_000, 500_000, 700_000]) {
+// From no room for a database to room for some epochs; how much the whole run takes depends on how events fall together.
+for (const room of [0, 60_000, 250_000, 350_000, 450_000]) {
   test(`a disk that is full after ${room} bytes ends a run with one line, and it can be resumed`, async (context) => {
     const undisturbed = anyDisk();
     expect((await sparrow(undisturbed, train)).status).toBe(0);
