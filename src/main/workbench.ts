@@ -9,6 +9,7 @@ import { News } from './news.js';
 import { deviceOf, nextRuns } from './queue/queue.js';
 import type { WritableStore } from './store/store.js';
 import { purgeRun } from './store/trash.js';
+import { refuseWhileTrained } from './trainers/orphans.js';
 import { Trainer, type Patience } from './trainers/trainer.js';
 import type { Spawn } from './trainers/trainer-process.js';
 
@@ -164,6 +165,7 @@ export class Workbench {
   purge(ids: readonly string[]): number {
     const outside = ids.find((id) => this.#store.runs.get(id).trashed === null);
     if (outside !== undefined) throw new UserError(`${outside} is not in the trash: "sparrow rm ${outside}" first`);
+    for (const id of ids) refuseWhileTrained(id, this.#folderOf(id));
     const freed = ids.reduce((sum, id) => sum + purgeRun(this.#store.runs, id, this.#folderOf(id)), 0);
     this.#changed();
     return freed;

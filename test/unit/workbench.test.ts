@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { nextRuns } from '../../src/main/queue/queue.js';
 import { UserError } from '../../src/shared/errors.js';
 import { sweep } from '../../src/shared/sweep.js';
+import { ProcessLock } from '../../src/system/process-lock.js';
 import { desk } from './support/desk.js';
 import { told } from './support/fake-trainer.js';
 
@@ -166,6 +167,22 @@ describe('a run', () => {
     expect(workbench.list(true).runs.map(({ record }) => record.id)).toEqual([b]);
     expect(() => workbench.purge([a])).toThrow(`${a} is not in the trash`);
   });
+});
+
+test('a run at whose folder a process is still at work is not deleted', () => {
+  const { workbench, trainers, runsFolder } = desk({ start: false });
+  const [id] = workbench.create([config('held')], 0);
+  workbench.stop(id, false);
+  workbench.trash([id]);
+  const folder = join(runsFolder, id);
+  mkdirSync(folder, { recursive: true });
+  const lock = new ProcessLock(join(folder, 'trainer.lock'), 'the run');
+  expect(() => workbench.purge([id])).toThrow(`${id} is still in use by its trainer (process ${process.pid})`);
+  expect(existsSync(folder)).toBe(true);
+  lock.release();
+  workbench.purge([id]);
+  expect(existsSync(folder)).toBe(false);
+  expect(trainers.all).toEqual([]);
 });
 
 describe('a sweep', () => {
