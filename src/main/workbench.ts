@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { OwnerLeaves } from '../shared/contract/errors.js';
 import { derivedState } from '../shared/derived-state.js';
-import { UserError } from '../shared/errors.js';
+import { explained, UserError } from '../shared/errors.js';
 import { parseRunConfig } from '../shared/run-config.js';
 import type { RunRecord } from '../shared/run-records.js';
 import { isEnd, type RunState, type TrainerEnd } from '../shared/run-state.js';
@@ -27,6 +28,8 @@ export interface WorkbenchOptions {
 interface Live {
   readonly trainer: Trainer;
   readonly device: string;
+  /** What was asked for when it was queued. */
+  readonly asked: { readonly device?: string; readonly threads?: number };
   /** Whether it goes back into the queue when it has stopped: for the next owner. */
   handOver: boolean;
 }
@@ -45,6 +48,7 @@ export class Workbench {
   readonly #restarts = new Map<string, Restarts>();
   #closing = false;
   #held = false;
+  #asked = false;
   #defect: ((error: unknown) => void) | undefined;
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
@@ -71,6 +75,11 @@ export class Workbench {
     return this.#live.size === 0 && this.#store.queue.entries().length === 0;
   }
 
+  /** Whether anybody has queued something here. */
+  get asked(): boolean {
+    return this.#asked;
+  }
+
   /** @returns ids, in the order of the configurations */
   create(configs: readonly unknown[], restarts: number): string[] {
     this.#refuseWhileClosing();
@@ -81,6 +90,7 @@ export class Workbench {
       for (const { id } of records) this.#store.queue.add(id);
       return records.map(({ id }) => id);
     });
+    this.#asked = true;
     for (const id of ids) this.#restarts.set(id, { cap: restarts, left: restarts });
     this.#advance();
     return ids;
@@ -97,6 +107,7 @@ export class Workbench {
     }
     if (record.trashed !== null) throw new UserError(`${id} is in the trash: "sparrow rm --restore ${id}" first`);
     this.#enqueue(id, threads);
+    this.#asked = true;
     this.#restarts.set(id, { cap: restarts, left: restarts });
     this.#advance();
   }
@@ -206,14 +217,19 @@ export class Workbench {
       const busy = [...this.#live.values()].map(({ device }) => device);
       for (const { run, threads, device } of nextRuns(waiting, busy, this.#options.runsPerDevice)) {
         const record = records.get(run)!;
-        this.#begin(record, device ?? deviceOf(record.config), threads ?? record.config.device.threads);
+        this.#begin(record, {
+          ...(device === null ? {} : { device }),
+          ...(threads === null ? {} : { threads }),
+        });
       }
     }
     this.#changed();
   }
 
-  #begin(record: RunRecord, device: string, threads: number): void {
+  #begin(record: RunRecord, asked: Live['asked']): void {
     const { id, config } = record;
+    const device = asked.device ?? deviceOf(config);
+    const threads = asked.threads ?? config.device.threads;
     const trainer = new Trainer(
       {
         config: { ...config, device: { ...config.device, threads } },
@@ -234,7 +250,7 @@ export class Workbench {
         ...(this.#options.spawn === undefined ? {} : { spawn: this.#options.spawn }),
       },
     );
-    this.#live.set(id, { trainer, device, handOver: false });
+    this.#live.set(id, { trainer, device, asked, handOver: false });
     try {
       this.#store.transaction(() => {
         this.#store.queue.remove(id);
@@ -256,11 +272,13 @@ export class Workbench {
     try {
       this.#store.transaction(() => {
         this.#store.runs.endAttempt(id, end);
-        if (live?.handOver === true && end.state !== 'finished' && end.state !== 'failed') this.#requeue(id);
-        else if (end.state === 'interrupted' && this.#mayRestart(id)) this.#requeue(id);
+        if (live?.handOver === true && end.state !== 'finished' && end.state !== 'failed')
+          this.#requeue(id, live.asked);
+        else if (end.state === 'interrupted' && this.#mayRestart(id)) this.#requeue(id, live?.asked);
       });
-    } catch {
+    } catch (error) {
       // A full disk, say: its last event and its missing process will say so at the next start. Who waits is told at once.
+      if (!(explained(error) instanceof UserError)) this.#defect?.(error);
     } finally {
       this.#live.delete(id);
       this.news.ended(id, end);
@@ -282,8 +300,8 @@ export class Workbench {
     });
   }
 
-  #requeue(id: string): void {
-    this.#store.queue.add(id);
+  #requeue(id: string, asked: Live['asked'] = {}): void {
+    this.#store.queue.add(id, asked);
     this.#store.queue.reorder([id]);
   }
 
@@ -343,6 +361,6 @@ export class Workbench {
   }
 
   #refuseWhileClosing(): void {
-    if (this.#closing) throw new UserError('the owner of the data folder is about to end: try again');
+    if (this.#closing) throw new OwnerLeaves();
   }
 }

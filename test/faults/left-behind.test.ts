@@ -12,6 +12,12 @@ afterEach(async () => {
 });
 
 const slow = slowSteps(15);
+const endless = ['--set', 'training.epochs=100000'];
+
+async function stateOf(id: string): Promise<string | undefined> {
+  const { stdout } = await sparrow(home, ['runs', '--json']);
+  return (JSON.parse(stdout) as { id: string; state: string }[]).find((run) => run.id === id)?.state;
+}
 
 test('a trainer that hung when its owner was killed is ended by the next owner, and its run goes on', async () => {
   const owner = new Sparrow(home, train('hung'), slow);
@@ -27,4 +33,18 @@ test('a trainer that hung when its owner was killed is ended by the next owner, 
   } finally {
     if (trainerOf(home.run('hung-1')) === trainer) process.kill(trainer, 'SIGKILL');
   }
+});
+
+test('a command that is interrupted while its owner dies trains nothing when it becomes the owner', async () => {
+  const owner = new Sparrow(home, [...train('doomed'), ...endless], slow);
+  await owner.event(({ type }) => type === 'step');
+  const guest = new Sparrow(home, [...train('sweep'), '--set', 'seed=[1,2]'], slow);
+  await expect.poll(() => stateOf('sweep-2'), { timeout: 20_000 }).toBe('queued');
+  owner.process.kill('SIGSTOP'); // so that it cannot answer the guest
+  guest.process.kill('SIGINT');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  owner.process.kill('SIGKILL');
+  expect((await guest.ended).status).toBe(130);
+  expect(guest.events).toEqual([]);
+  expect([await stateOf('sweep-1'), await stateOf('sweep-2')]).toEqual(['stopped', 'stopped']);
 });

@@ -3,7 +3,7 @@ import { StandardRPCLink } from '@orpc/client/standard';
 import type { ContractRouterClient } from '@orpc/contract';
 import { ClientPeer } from '@orpc/standard-server-peer';
 import type { contract } from './contract.js';
-import { fromContractError } from './errors.js';
+import { ConnectionLost, fromContractError } from './errors.js';
 import { asMessage, type Wire } from './wire.js';
 
 /** The contract as a shell calls it. */
@@ -17,7 +17,11 @@ export type Client = ContractRouterClient<typeof contract>;
  */
 export function clientOver(wire: Wire): Client {
   const peer = new ClientPeer((message) => {
-    wire.send(asMessage(message));
+    try {
+      wire.send(asMessage(message));
+    } catch {
+      throw new ConnectionLost(); // all that a wire refuses: it is closed
+    }
   });
   wire.onMessage((message) => {
     peer.message(message).catch(() => {
@@ -25,7 +29,7 @@ export function clientOver(wire: Wire): Client {
     });
   });
   wire.onClose(() => {
-    peer.close();
+    peer.close({ reason: new ConnectionLost() });
   });
   const link = new StandardRPCLink(
     {
