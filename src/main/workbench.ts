@@ -70,6 +70,17 @@ export class Workbench {
     this.#held = true;
   }
 
+  /** Checkpoints what is under way and lets it rest, all but one. @returns who rests now, to be continued later */
+  async restAllBut(id: string | undefined): Promise<string[]> {
+    const running = [...this.#live].filter(([run, { trainer }]) => run !== id && isBusy(trainer.state));
+    for (const [, { trainer }] of running) trainer.pause();
+    await this.news.until(() =>
+      running.every(([run, live]) => this.#live.get(run) !== live || !isBusy(live.trainer.state)),
+    );
+    await new Promise((resolve) => setImmediate(resolve)); // what they told last is written down
+    return running.map(([run]) => run);
+  }
+
   /** Whether nothing is under way and nothing waits. */
   get idle(): boolean {
     return this.#live.size === 0 && this.#store.queue.entries().length === 0;
@@ -363,4 +374,9 @@ export class Workbench {
   #refuseWhileClosing(): void {
     if (this.#closing) throw new OwnerLeaves();
   }
+}
+
+/** Whether it computes: one that is asked to end will, and one that is paused does not. */
+function isBusy({ state }: RunState): boolean {
+  return state === 'starting' || state === 'running' || state === 'pausing';
 }

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { outcome, train } from '../support/small-run.js';
-import { gone, Home, slowSteps, Sparrow, sparrow, trainerOf } from '../support/sparrow.js';
+import { eventsOf, gone, Home, ownerOf, slowSteps, Sparrow, sparrow, trainerOf } from '../support/sparrow.js';
 
 let home: Home;
 beforeEach(() => {
@@ -48,3 +49,26 @@ test('a command that is interrupted while its owner dies trains nothing when it 
   expect(guest.events).toEqual([]);
   expect([await stateOf('sweep-1'), await stateOf('sweep-2')]).toEqual(['stopped', 'stopped']);
 });
+
+test.runIf(process.platform === 'linux')(
+  'Ctrl+Z of an owner checkpoints what it trains for others before it rests',
+  async () => {
+    await sparrow(home, [...train('other'), ...endless, '--detach'], slow);
+    await expect.poll(() => trainerOf(home.run('other-1')), { timeout: 20_000 }).toBeDefined();
+    const background = ownerOf(home)!;
+    process.kill(background, 'SIGTERM'); // leaves the run in the queue
+    await gone(background);
+    const owner = new Sparrow(home, train('own'), slow);
+    await expect.poll(() => stateOf('other-1'), { timeout: 20_000 }).toBe('running');
+    expect(await stateOf('own-1')).toBe('queued');
+    owner.process.kill('SIGTSTP');
+    const rests = () => /^\d+ \(.*\) T /.test(readFileSync(`/proc/${owner.process.pid}/stat`, 'utf8'));
+    await expect.poll(rests, { timeout: 20_000 }).toBe(true);
+    const told = eventsOf(home.run('other-1'));
+    expect(told.slice(-2).map(({ type }) => type)).toEqual(['checkpoint', 'paused']);
+    owner.process.kill('SIGCONT');
+    await expect.poll(() => eventsOf(home.run('other-1')).length, { timeout: 20_000 }).toBeGreaterThan(told.length);
+    await sparrow(home, ['stop', 'other-1']);
+    expect((await owner.ended).status).toBe(0);
+  },
+);

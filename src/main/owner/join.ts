@@ -47,7 +47,7 @@ export async function attach(): Promise<GuestSeat | undefined> {
   if (endpoint === undefined) return undefined;
   const socket = await connected(endpoint.address);
   if (socket === undefined) return undefined;
-  const client = clientOver(socketWire(socket));
+  const client = clientOver(socketWire(socket), () => unanswered(endpoint.pid));
   const leave = () => {
     socket.destroy();
   };

@@ -14,8 +14,10 @@ export type Client = ContractRouterClient<typeof contract>;
  *
  * oRPC's protocol and codec without its adapters: those for ports and sockets let a call wait for ever that is made after the
  * close, and a message that is no JSON end the process by an unhandled rejection.
+ *
+ * @param unanswered makes the error of a call that the other side does not answer in time, though the connection stands
  */
-export function clientOver(wire: Wire): Client {
+export function clientOver(wire: Wire, unanswered: () => Error): Client {
   const peer = new ClientPeer((message) => {
     try {
       wire.send(asMessage(message));
@@ -43,7 +45,7 @@ export function clientOver(wire: Wire): Client {
       interceptors: [
         async (call) => {
           try {
-            return await call.next();
+            return await bounded(call.next(), boundMs(call.input), unanswered);
           } catch (error) {
             throw fromContractError(error);
           }
@@ -52,4 +54,32 @@ export function clientOver(wire: Wire): Client {
     },
   );
   return createORPCClient(link);
+}
+
+const tickMs = 500;
+/** Long enough to make 10,000 runs or to delete large ones on a slow disk. */
+const longestMs = 60_000;
+/** Beyond what a caller is willing to wait for news. */
+const graceMs = 10_000;
+
+function boundMs(input: unknown): number {
+  const waits = typeof input === 'object' && input !== null && 'waitMs' in input;
+  return waits ? Number(input.waitMs) + graceMs : longestMs;
+}
+
+/** Counts its own ticks and not the clock: while this process rests (Ctrl+Z, a laptop closed), nobody is late. */
+async function bounded<T>(answer: Promise<T>, withinMs: number, unanswered: () => Error): Promise<T> {
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    let waitedMs = 0;
+    timer = setInterval(() => {
+      waitedMs += tickMs;
+      if (waitedMs >= withinMs) reject(unanswered());
+    }, tickMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearInterval(timer);
+  }
 }

@@ -15,6 +15,7 @@ export class Session {
   #seat: Seat;
   #started = false;
   #held = false;
+  #resting: string[] = [];
   #onRejoin: () => void = () => undefined;
 
   private constructor(seat: Seat) {
@@ -62,6 +63,23 @@ export class Session {
   hold(): void {
     this.#held = true;
     if (this.#seat.kind === 'owner') this.#seat.owner.workbench.hold();
+  }
+
+  /** Before this process rests: what it trains for others has a checkpoint first. @param own which this command sees to */
+  async restOthers(own: string | undefined): Promise<void> {
+    if (this.#seat.kind === 'owner') this.#resting = await this.#seat.owner.workbench.restAllBut(own);
+  }
+
+  /** Ends their rest. */
+  wakeOthers(): void {
+    if (this.#seat.kind !== 'owner') return;
+    for (const id of this.#resting.splice(0)) {
+      try {
+        this.#seat.owner.workbench.continue(id);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error; // it has ended meanwhile
+      }
+    }
   }
 
   /** Lets go. What this process has under way for others goes on in the background. */

@@ -22,6 +22,7 @@ export class Signals {
   #last: { signal: NodeJS.Signals; at: number } | undefined;
   #resting = false;
   #atOnce = false;
+  #othersRest: Promise<void> = Promise.resolve();
 
   /**
    * @param runs those that are not done yet, the one that is being watched first
@@ -54,7 +55,13 @@ export class Signals {
 
   /** The run that is being watched has a checkpoint and rests. */
   paused(): void {
-    if (this.#resting) rest();
+    this.#restSoon();
+  }
+
+  #restSoon(): void {
+    this.#othersRest.then(() => {
+      if (this.#resting) rest();
+    }, tell);
   }
 
   #stop(signal: NodeJS.Signals, onStop: () => void): void {
@@ -84,13 +91,18 @@ export class Signals {
   #pause(): void {
     this.#resting = true;
     const id = this.#runs().at(0);
-    if (id === undefined) rest();
-    else this.#ask(() => this.#session.client.runs.pause({ id }), rest);
+    this.#othersRest = this.#session.restOthers(id);
+    const restSoon = () => {
+      this.#restSoon();
+    };
+    if (id === undefined) restSoon();
+    else this.#ask(() => this.#session.client.runs.pause({ id }), restSoon);
   }
 
   #continue(): void {
     if (!this.#resting) return;
     this.#resting = false;
+    this.#session.wakeOthers();
     const id = this.#runs().at(0);
     if (id !== undefined) this.#ask(() => this.#session.client.runs.continue({ id }));
   }
