@@ -13,7 +13,7 @@ import type { WritableStore } from '../store/store.js';
 import { endOrphans } from '../trainers/orphans.js';
 import { socketWire } from '../transports/socket-wire.js';
 import { Workbench } from '../workbench.js';
-import { announce, newAddress, removeEndpoint } from './endpoint.js';
+import { announce, dropAddress, newAddress, removeEndpoint } from './endpoint.js';
 import { limits } from './limits.js';
 
 /** The owner of a data folder: holds its lock, its database and its queue, and answers whoever attaches. */
@@ -109,6 +109,7 @@ export class Owner {
         process.umask(mask);
       });
     } catch (error) {
+      dropAddress(address);
       throw new UserError(
         `cannot listen on ${address}: ${error instanceof Error ? error.message : String(error)}. Set SPARROW_HOME to a folder ` +
           'on a disk that can hold sockets',
