@@ -3,6 +3,8 @@ import type { News as Told } from '../shared/contract/contract.js';
 import type { RunState, TrainerEnd } from '../shared/run-state.js';
 import type { ReadableStore } from './store/store.js';
 
+const longestWaitMs = 30_000;
+
 /** What a caller wants to hear. */
 export interface Wish {
   readonly runs?: readonly string[] | undefined;
@@ -58,6 +60,11 @@ export class News {
       if (isNew || left <= 0 || this.#closed) return told;
       await this.#change(left);
     }
+  }
+
+  /** Resolves when something holds, which is looked at after each change; or when the owner ends. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!this.#closed && !holds()) await this.#change(longestWaitMs);
   }
 
   /** Everybody is answered; nobody waits any more. */

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { OwnerLeaves } from '../shared/contract/errors.js';
 import { derivedState } from '../shared/derived-state.js';
-import { UserError } from '../shared/errors.js';
+import { explained, UserError } from '../shared/errors.js';
 import { parseRunConfig } from '../shared/run-config.js';
 import type { RunRecord } from '../shared/run-records.js';
 import { isEnd, type RunState, type TrainerEnd } from '../shared/run-state.js';
@@ -9,6 +10,7 @@ import { News } from './news.js';
 import { deviceOf, nextRuns } from './queue/queue.js';
 import type { WritableStore } from './store/store.js';
 import { purgeRun } from './store/trash.js';
+import { refuseWhileTrained } from './trainers/orphans.js';
 import { Trainer, type Patience } from './trainers/trainer.js';
 import type { Spawn } from './trainers/trainer-process.js';
 
@@ -26,6 +28,8 @@ export interface WorkbenchOptions {
 interface Live {
   readonly trainer: Trainer;
   readonly device: string;
+  /** What was asked for when it was queued. */
+  readonly asked: { readonly device?: string; readonly threads?: number };
   /** Whether it goes back into the queue when it has stopped: for the next owner. */
   handOver: boolean;
 }
@@ -46,6 +50,7 @@ export class Workbench {
   #held = false;
   /** Queued runs that cannot be read and were told: the queue goes on without them. */
   readonly #damaged = new Set<string>();
+  #asked = false;
   #defect: ((error: unknown) => void) | undefined;
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
@@ -67,9 +72,25 @@ export class Workbench {
     this.#held = true;
   }
 
+  /** Checkpoints what is under way and lets it rest, all but one. @returns who rests now, to be continued later */
+  async restAllBut(id: string | undefined): Promise<string[]> {
+    const running = [...this.#live].filter(([run, { trainer }]) => run !== id && isBusy(trainer.state));
+    for (const [, { trainer }] of running) trainer.pause();
+    await this.news.until(() =>
+      running.every(([run, live]) => this.#live.get(run) !== live || !isBusy(live.trainer.state)),
+    );
+    await new Promise((resolve) => setImmediate(resolve)); // what they told last is written down
+    return running.map(([run]) => run);
+  }
+
   /** Whether nothing is under way and nothing waits. */
   get idle(): boolean {
     return this.#live.size === 0 && !this.#store.queue.entries().some(({ run }) => this.#readable(run) !== undefined);
+  }
+
+  /** Whether anybody has queued something here. */
+  get asked(): boolean {
+    return this.#asked;
   }
 
   /** @returns ids, in the order of the configurations */
@@ -82,6 +103,7 @@ export class Workbench {
       for (const { id } of records) this.#store.queue.add(id);
       return records.map(({ id }) => id);
     });
+    this.#asked = true;
     for (const id of ids) this.#restarts.set(id, { cap: restarts, left: restarts });
     this.#advance();
     return ids;
@@ -98,6 +120,7 @@ export class Workbench {
     }
     if (record.trashed !== null) throw new UserError(`${id} is in the trash: "sparrow rm --restore ${id}" first`);
     this.#enqueue(id, threads);
+    this.#asked = true;
     this.#restarts.set(id, { cap: restarts, left: restarts });
     this.#advance();
   }
@@ -166,6 +189,7 @@ export class Workbench {
   purge(ids: readonly string[]): number {
     const outside = ids.find((id) => !this.#store.runs.isTrashed(id)); // a damaged run, too, can be deleted
     if (outside !== undefined) throw new UserError(`${outside} is not in the trash: "sparrow rm ${outside}" first`);
+    for (const id of ids) refuseWhileTrained(id, this.#folderOf(id));
     const freed = ids.reduce((sum, id) => sum + purgeRun(this.#store.runs, id, this.#folderOf(id)), 0);
     this.#changed();
     return freed;
@@ -207,7 +231,10 @@ export class Workbench {
       const busy = [...this.#live.values()].map(({ device }) => device);
       for (const { run, threads, device } of nextRuns(waiting, busy, this.#options.runsPerDevice)) {
         const record = records.get(run)!;
-        this.#begin(record, device ?? deviceOf(record.config), threads ?? record.config.device.threads);
+        this.#begin(record, {
+          ...(device === null ? {} : { device }),
+          ...(threads === null ? {} : { threads }),
+        });
       }
     }
     this.#changed();
@@ -228,7 +255,10 @@ export class Workbench {
   }
 
   #begin(record: RunRecord, device: string, threads: number): void {
+  #begin(record: RunRecord, asked: Live['asked']): void {
     const { id, config } = record;
+    const device = asked.device ?? deviceOf(config);
+    const threads = asked.threads ?? config.device.threads;
     const trainer = new Trainer(
       {
         config: { ...config, device: { ...config.device, threads } },
@@ -249,7 +279,7 @@ export class Workbench {
         ...(this.#options.spawn === undefined ? {} : { spawn: this.#options.spawn }),
       },
     );
-    this.#live.set(id, { trainer, device, handOver: false });
+    this.#live.set(id, { trainer, device, asked, handOver: false });
     try {
       this.#store.transaction(() => {
         this.#store.queue.remove(id);
@@ -271,11 +301,13 @@ export class Workbench {
     try {
       this.#store.transaction(() => {
         this.#store.runs.endAttempt(id, end);
-        if (live?.handOver === true && end.state !== 'finished' && end.state !== 'failed') this.#requeue(id);
-        else if (end.state === 'interrupted' && this.#mayRestart(id)) this.#requeue(id);
+        if (live?.handOver === true && end.state !== 'finished' && end.state !== 'failed')
+          this.#requeue(id, live.asked);
+        else if (end.state === 'interrupted' && this.#mayRestart(id)) this.#requeue(id, live?.asked);
       });
-    } catch {
+    } catch (error) {
       // A full disk, say: its last event and its missing process will say so at the next start. Who waits is told at once.
+      if (!(explained(error) instanceof UserError)) this.#defect?.(error);
     } finally {
       this.#live.delete(id);
       this.news.ended(id, end);
@@ -297,8 +329,8 @@ export class Workbench {
     });
   }
 
-  #requeue(id: string): void {
-    this.#store.queue.add(id);
+  #requeue(id: string, asked: Live['asked'] = {}): void {
+    this.#store.queue.add(id, asked);
     this.#store.queue.reorder([id]);
   }
 
@@ -358,6 +390,11 @@ export class Workbench {
   }
 
   #refuseWhileClosing(): void {
-    if (this.#closing) throw new UserError('the owner of the data folder is about to end: try again');
+    if (this.#closing) throw new OwnerLeaves();
   }
+}
+
+/** Whether it computes: one that is asked to end will, and one that is paused does not. */
+function isBusy({ state }: RunState): boolean {
+  return state === 'starting' || state === 'running' || state === 'pausing';
 }

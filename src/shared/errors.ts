@@ -4,7 +4,7 @@
  * other error that reaches the top is a defect of Sparrow and is shown with its stack.
  */
 export class UserError extends Error {
-  override readonly name = 'UserError';
+  override readonly name: string = 'UserError';
 }
 
 /** What a machine may refuse to anybody, by the code of the system error, and what helps. */

@@ -14,7 +14,7 @@ import { tryEngines } from './engines/self-test.js';
 import { explain } from './explain.js';
 import { openPort } from './port.js';
 import { openRun } from './run.js';
-import { ProcessLock } from '../system/process-lock.js';
+import { LockHeld, ProcessLock } from '../system/process-lock.js';
 import { train, type Observer } from './trainer.js';
 
 /** How long a trainer may take to notice that its parent was killed, and to end. */
@@ -144,9 +144,16 @@ async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, 
       lock.release();
     }
   } catch (error) {
+    if (error instanceof LockHeld) giveUp(error);
     await port.send({ refused: explain(error) } satisfies TrainerMessage);
   }
   process.exit(0);
+}
+
+/** Nothing is wrong with the run: these last words make it interrupted, and it can be resumed later. */
+function giveUp({ message }: LockHeld): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
 }
 
 // Ctrl+C, Ctrl+Z and the closing of a terminal reach every process of the group; it is the parent that says what becomes of the run.

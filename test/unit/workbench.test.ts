@@ -2,9 +2,13 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
+import { routerOf } from '../../src/main/contract/router.js';
+import { clientInMemory } from '../../src/main/contract/serve.js';
 import { nextRuns } from '../../src/main/queue/queue.js';
+import { OwnerLeaves } from '../../src/shared/contract/errors.js';
 import { UserError } from '../../src/shared/errors.js';
 import { sweep } from '../../src/shared/sweep.js';
+import { ProcessLock } from '../../src/system/process-lock.js';
 import { desk } from './support/desk.js';
 import { told } from './support/fake-trainer.js';
 
@@ -189,6 +193,40 @@ describe('a run', () => {
     await expect.poll(told, patience).toEqual({ state: 'failed', error: 'no corpus', begun: false });
   });
 
+  test('whose end cannot be written down by a defect has that told, too', async () => {
+    const { workbench, trainers, store, defects } = desk();
+    workbench.create([config('odd')], 0);
+    store.runs.endAttempt = () => {
+      throw new TypeError('odd');
+    };
+    trainers.last.end();
+    await expect.poll(() => defects, patience).toEqual([new TypeError('odd')]);
+  });
+
+  test('keeps the threads it was resumed with when it is restarted or handed over', async () => {
+    const { workbench, trainers, store } = desk();
+    const [id] = workbench.create([config('frugal')], 0);
+    trainers.last.end();
+    await expect.poll(() => workbench.view(id).state.state, patience).toBe('interrupted');
+    workbench.resume(id, { restarts: 1, threads: 3 });
+    trainers.last.end('SIGSEGV');
+    await expect.poll(() => trainers.all.length, patience).toBe(3);
+    expect(trainers.last.commands[0]).toMatchObject({ config: { device: { threads: 3 } } });
+    const closing = workbench.close(() => true);
+    trainers.last.end();
+    await closing;
+    expect(store.queue.entries()).toMatchObject([{ run: id, threads: 3 }]);
+  });
+
+  test('that is asked of an owner which is about to end is left to the next one', async () => {
+    const { workbench } = desk({ start: false });
+    expect(workbench.asked).toBe(false);
+    const client = clientInMemory(routerOf(workbench, '1.0.0'));
+    await workbench.close(() => false);
+    await expect(client.runs.create({ configs: [config('late')] })).rejects.toBeInstanceOf(OwnerLeaves);
+    expect(workbench.asked).toBe(false);
+  });
+
   test('that never began can be discarded as if it had never been', async () => {
     const { workbench, trainers, runsFolder } = desk();
     const [id] = workbench.create([config('x')], 0);
@@ -222,6 +260,22 @@ describe('a run', () => {
     expect(workbench.list(true).runs.map(({ record }) => record.id)).toEqual([b]);
     expect(() => workbench.purge([a])).toThrow(`${a} is not in the trash`);
   });
+});
+
+test('a run at whose folder a process is still at work is not deleted', () => {
+  const { workbench, trainers, runsFolder } = desk({ start: false });
+  const [id] = workbench.create([config('held')], 0);
+  workbench.stop(id, false);
+  workbench.trash([id]);
+  const folder = join(runsFolder, id);
+  mkdirSync(folder, { recursive: true });
+  const lock = new ProcessLock(join(folder, 'trainer.lock'), 'the run');
+  expect(() => workbench.purge([id])).toThrow(`${id} is still in use by its trainer (process ${process.pid})`);
+  expect(existsSync(folder)).toBe(true);
+  lock.release();
+  workbench.purge([id]);
+  expect(existsSync(folder)).toBe(false);
+  expect(trainers.all).toEqual([]);
 });
 
 describe('a sweep', () => {

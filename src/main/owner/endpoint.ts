@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { UserError } from '../../shared/errors.js';
 
 /**
  * Where the owner of a data folder listens: a socket in the folder, on Windows a named pipe. The path of a socket may have no
@@ -34,7 +35,24 @@ export function newAddress(folder: string): string {
   const inside = resolve(folder, 'owner.sock');
   rmSync(inside, { force: true });
   if (Buffer.byteLength(inside) <= longestAddress) return inside;
-  return join(mkdtempSync(join(tmpdir(), temporaryPrefix)), 'owner.sock'); // made with mode 0700
+  for (const root of temporaryRoots()) {
+    const example = join(root, `${temporaryPrefix}XXXXXX`, 'owner.sock');
+    if (!existsSync(root) || Buffer.byteLength(example) > longestAddress) continue;
+    return join(mkdtempSync(join(root, temporaryPrefix)), 'owner.sock'); // made with mode 0700
+  }
+  throw new UserError(
+    `no folder for a socket has a short enough path: set SPARROW_HOME to a folder with a shorter one`,
+  );
+}
+
+/** Takes away what was made for a socket that could not be opened. */
+export function dropAddress(address: string): void {
+  removeTemporary(dirname(address));
+}
+
+function temporaryRoots(): string[] {
+  const runtime = process.env['XDG_RUNTIME_DIR'] ?? '';
+  return [...(runtime === '' ? [] : [runtime]), tmpdir(), '/tmp'];
 }
 
 /** Tells where to find the owner, once it listens. */
@@ -56,7 +74,12 @@ export function removeEndpoint(folder: string): void {
 
 /** Only ever a folder that one of us has made. */
 function removeTemporary(folder: string): void {
-  if (dirname(folder) !== tmpdir() || !basename(folder).startsWith(temporaryPrefix) || !existsSync(folder)) return;
+  if (
+    !temporaryRoots().includes(dirname(folder)) ||
+    !basename(folder).startsWith(temporaryPrefix) ||
+    !existsSync(folder)
+  )
+    return;
   if (statSync(folder).uid !== process.getuid?.()) return;
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,9 +1,11 @@
 import { connect, type Socket } from 'node:net';
+import { join as joinPath } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, UserError } from '../../shared/errors.js';
 import { clientOver, type Client } from '../../shared/contract/client.js';
 import { protocol } from '../../shared/contract/contract.js';
 import { ConnectionLost } from '../../shared/contract/errors.js';
+import { lockHolder } from '../../system/process-lock.js';
 import { dataFolder, prepareDataFolder } from '../data-folder.js';
 import { socketWire } from '../transports/socket-wire.js';
 import { readEndpoint, type Endpoint } from './endpoint.js';
@@ -31,7 +33,7 @@ export async function join(): Promise<Seat> {
     if (guest !== undefined) return guest;
     const owner = await Owner.become();
     if (owner !== undefined) return { kind: 'owner', client: owner.client, owner };
-    if (Date.now() > deadline) throw unanswered(readEndpoint(dataFolder())?.pid);
+    if (Date.now() > deadline) throw unanswered(undefined);
     await sleep(50);
   }
 }
@@ -45,7 +47,7 @@ export async function attach(): Promise<GuestSeat | undefined> {
   if (endpoint === undefined) return undefined;
   const socket = await connected(endpoint.address);
   if (socket === undefined) return undefined;
-  const client = clientOver(socketWire(socket));
+  const client = clientOver(socketWire(socket), () => unanswered(endpoint.pid));
   const leave = () => {
     socket.destroy();
   };
@@ -91,10 +93,13 @@ async function connected(address: string): Promise<Socket | undefined> {
   });
 }
 
+/** @param pid of the owner that was asked, if there was one */
 function unanswered(pid: number | undefined): UserError {
-  const who = pid === undefined ? 'another process' : `process ${pid}`;
+  const lock = joinPath(dataFolder(), 'owner.lock');
+  const holder = pid ?? lockHolder(lock);
+  const who = holder === undefined ? 'another process' : `process ${holder}`;
   return new UserError(
     `the data folder ${dataFolder()} belongs to ${who}, which does not answer: if it rests (Ctrl+Z), let it go on with fg; ` +
-      `otherwise end it, or set SPARROW_HOME to another folder`,
+      `otherwise end it (if it is no Sparrow, delete ${lock}), or set SPARROW_HOME to another folder`,
   );
 }

@@ -3,16 +3,17 @@ import { join } from 'node:path';
 import packageJson from '../../../package.json';
 import { UserError } from '../../shared/errors.js';
 import type { Client } from '../../shared/contract/client.js';
-import { ProcessLock } from '../../system/process-lock.js';
+import { LockHeld, ProcessLock } from '../../system/process-lock.js';
 import { routerOf, type Router } from '../contract/router.js';
 import { clientInMemory, serveOver } from '../contract/serve.js';
 import { corporaFolder, dataFolder, databaseFile, runsFolder } from '../data-folder.js';
 import { adoptEarlierRuns } from '../earlier-runs.js';
 import { openWritable } from '../store/open.js';
 import type { WritableStore } from '../store/store.js';
+import { endOrphans } from '../trainers/orphans.js';
 import { socketWire } from '../transports/socket-wire.js';
 import { Workbench } from '../workbench.js';
-import { announce, newAddress, removeEndpoint } from './endpoint.js';
+import { announce, dropAddress, newAddress, removeEndpoint } from './endpoint.js';
 import { limits } from './limits.js';
 
 /** The owner of a data folder: holds its lock, its database and its queue, and answers whoever attaches. */
@@ -35,6 +36,7 @@ export class Owner {
     let store: WritableStore | undefined;
     try {
       store = openWritable(databaseFile());
+      await endOrphans(store, runsFolder());
       adoptEarlierRuns(store, runsFolder(), (text) => process.stderr.write(`sparrow: ${text}\n`));
       const owner = new Owner(folder, lock, store);
       await owner.#listen();
@@ -107,6 +109,7 @@ export class Owner {
         process.umask(mask);
       });
     } catch (error) {
+      dropAddress(address);
       throw new UserError(
         `cannot listen on ${address}: ${error instanceof Error ? error.message : String(error)}. Set SPARROW_HOME to a folder ` +
           'on a disk that can hold sockets',
@@ -121,7 +124,7 @@ function tryLock(path: string): ProcessLock | undefined {
   try {
     return new ProcessLock(path, 'the data folder');
   } catch (error) {
-    if (error instanceof UserError) return undefined;
+    if (error instanceof LockHeld) return undefined;
     throw error;
   }
 }

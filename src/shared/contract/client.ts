@@ -3,7 +3,7 @@ import { StandardRPCLink } from '@orpc/client/standard';
 import type { ContractRouterClient } from '@orpc/contract';
 import { ClientPeer } from '@orpc/standard-server-peer';
 import type { contract } from './contract.js';
-import { fromContractError } from './errors.js';
+import { ConnectionLost, fromContractError } from './errors.js';
 import { asMessage, type Wire } from './wire.js';
 
 /** The contract as a shell calls it. */
@@ -14,10 +14,16 @@ export type Client = ContractRouterClient<typeof contract>;
  *
  * oRPC's protocol and codec without its adapters: those for ports and sockets let a call wait for ever that is made after the
  * close, and a message that is no JSON end the process by an unhandled rejection.
+ *
+ * @param unanswered makes the error of a call that the other side does not answer in time, though the connection stands
  */
-export function clientOver(wire: Wire): Client {
+export function clientOver(wire: Wire, unanswered: () => Error): Client {
   const peer = new ClientPeer((message) => {
-    wire.send(asMessage(message));
+    try {
+      wire.send(asMessage(message));
+    } catch {
+      throw new ConnectionLost(); // all that a wire refuses: it is closed
+    }
   });
   wire.onMessage((message) => {
     peer.message(message).catch(() => {
@@ -25,7 +31,7 @@ export function clientOver(wire: Wire): Client {
     });
   });
   wire.onClose(() => {
-    peer.close();
+    peer.close({ reason: new ConnectionLost() });
   });
   const link = new StandardRPCLink(
     {
@@ -39,7 +45,7 @@ export function clientOver(wire: Wire): Client {
       interceptors: [
         async (call) => {
           try {
-            return await call.next();
+            return await bounded(call.next(), boundMs(call.input), unanswered);
           } catch (error) {
             throw fromContractError(error);
           }
@@ -48,4 +54,32 @@ export function clientOver(wire: Wire): Client {
     },
   );
   return createORPCClient(link);
+}
+
+const tickMs = 500;
+/** Long enough to make 10,000 runs or to delete large ones on a slow disk. */
+const longestMs = 60_000;
+/** Beyond what a caller is willing to wait for news. */
+const graceMs = 10_000;
+
+function boundMs(input: unknown): number {
+  const waits = typeof input === 'object' && input !== null && 'waitMs' in input;
+  return waits ? Number(input.waitMs) + graceMs : longestMs;
+}
+
+/** Counts its own ticks and not the clock: while this process rests (Ctrl+Z, a laptop closed), nobody is late. */
+async function bounded<T>(answer: Promise<T>, withinMs: number, unanswered: () => Error): Promise<T> {
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    let waitedMs = 0;
+    timer = setInterval(() => {
+      waitedMs += tickMs;
+      if (waitedMs >= withinMs) reject(unanswered());
+    }, tickMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearInterval(timer);
+  }
 }

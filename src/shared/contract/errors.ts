@@ -1,10 +1,21 @@
 import { ORPCError } from '@orpc/client';
 import { z } from 'zod';
-import { explained, messageOf, UserError } from '../errors.js';
+import { explained, UserError } from '../errors.js';
 
 /** The connection to the owner is gone: it has ended, or was ended. What was asked may or may not have been done. */
-export class ConnectionLost extends Error {
-  override readonly name = 'ConnectionLost';
+export class ConnectionLost extends UserError {
+  override readonly name: string = 'ConnectionLost';
+
+  constructor() {
+    super(
+      'the process that owns the data folder has ended before it answered: "sparrow runs" says how things stand; then try again',
+    );
+  }
+}
+
+/** The owner is about to end and has not done what was asked: the next one will. */
+export class OwnerLeaves extends ConnectionLost {
+  override readonly name = 'OwnerLeaves';
 }
 
 const defectData = z.object({ stack: z.string() });
@@ -15,6 +26,7 @@ const invalidData = z.object({
 /** An error as it travels: one for the person keeps its line, a defect its stack. */
 export function toContractError(error: unknown): ORPCError<string, unknown> {
   if (error instanceof ORPCError) return error as ORPCError<string, unknown>;
+  if (error instanceof OwnerLeaves) return new ORPCError('LEAVING', { status: 503, message: error.message });
   const told = explained(error);
   if (told instanceof UserError) return new ORPCError('REFUSED', { status: 422, message: told.message });
   return new ORPCError('DEFECT', { status: 500, message: told.message, data: { stack: told.stack ?? told.message } });
@@ -22,10 +34,8 @@ export function toContractError(error: unknown): ORPCError<string, unknown> {
 
 /** An error that has travelled, as it was. */
 export function fromContractError(error: unknown): Error {
-  if (!(error instanceof ORPCError)) {
-    // Whatever the adapters say when the other side goes away: no answer came.
-    return new ConnectionLost(`the connection to the owner of the data folder is lost: ${messageOf(error)}`);
-  }
+  if (!(error instanceof ORPCError)) return explained(error);
+  if (error.code === 'LEAVING') return new OwnerLeaves();
   if (error.code === 'REFUSED') return new UserError(error.message);
   const defect = defectData.safeParse(error.data);
   if (error.code === 'DEFECT' && defect.success) {

@@ -93,7 +93,7 @@ export const transports: readonly { readonly name: string; readonly attach: Tran
       });
       const wire = socketWire(socket);
       return {
-        client: clientOver(wire),
+        client: clientOver(wire, () => new Error('unanswered')),
         sever: () => {
           for (const one of served) one.destroy();
         },
@@ -114,7 +114,7 @@ export const transports: readonly { readonly name: string; readonly attach: Tran
       });
       const wire = portWire(port2);
       return Promise.resolve({
-        client: clientOver(wire),
+        client: clientOver(wire, () => new Error('unanswered')),
         sever: () => {
           port1.close();
         },

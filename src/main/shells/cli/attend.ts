@@ -62,12 +62,7 @@ async function conclude(
   session: Session,
   id: string,
   end: TrainerEnd,
-  {
-    json,
-    created,
-    begun,
-    signal,
-  }: AttendOptions & { readonly begun: boolean; readonly signal: NodeJS.Signals | undefined },
+  { json, begun, signal }: AttendOptions & { readonly begun: boolean; readonly signal: NodeJS.Signals | undefined },
 ): Promise<void> {
   const resume = `go on with "sparrow resume ${id}"`;
   switch (end.state) {
@@ -81,7 +76,7 @@ async function conclude(
       process.exitCode = exitStatusOf(signal ?? 'SIGTERM');
       return;
     case 'failed':
-      if (!end.begun && created) await session.client.runs.discard({ id });
+      if (!begun && !end.begun) await session.client.runs.discard({ id });
       throw errorOf(end);
     case 'interrupted': {
       const text = `${id} was interrupted: ${end.reason}; ${resume}`;

@@ -39,7 +39,7 @@ export async function follow(session: Session, id: string, cursor: number, optio
       if (version === '') continue; // there is more to read
       options.onState?.(state);
       if (orphaned && state.state === 'interrupted' && options.goOn?.() === true) {
-        await session.client.runs.resume({ id });
+        await resumeOrphan(session.client, id);
       } else if (isEnd(state) || options.until?.(state) === true) {
         return state;
       }
@@ -49,6 +49,15 @@ export async function follow(session: Session, id: string, cursor: number, optio
       orphaned = true;
       await session.rejoin();
     }
+  }
+}
+
+/** Of several that follow it one is the first; the others read on, and what refused them is told as the run's state. */
+async function resumeOrphan(client: Client, id: string): Promise<void> {
+  try {
+    await client.runs.resume({ id });
+  } catch (error) {
+    if (!(error instanceof UserError) || error instanceof ConnectionLost) throw error;
   }
 }
 

@@ -3,15 +3,20 @@ import { closeSync, openSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../../shared/contract/client.js';
+import { OwnerLeaves } from '../../../shared/contract/errors.js';
 import { UserError } from '../../../shared/errors.js';
 import { dataFolder, prepareDataFolder } from '../../data-folder.js';
 import { attach, join, type GuestSeat, type Seat } from '../../owner/join.js';
+import { limits } from '../../owner/limits.js';
 import { tell } from './tell.js';
 
 /** A command's dealings with the owner of the data folder, which may be this process, another one, or change on the way. */
 export class Session {
   #seat: Seat;
   #started = false;
+  #held = false;
+  #resting: string[] = [];
+  #onRejoin: () => void = () => undefined;
 
   private constructor(seat: Seat) {
     this.#seat = seat;
@@ -32,16 +37,49 @@ export class Session {
     return this.#seat.client;
   }
 
+  /** Asks the owner, or the next one where it is about to end. */
+  ask<T>(question: (client: Client) => Promise<T>): Promise<T> {
+    return askAgain(
+      () => question(this.client),
+      () => this.rejoin(),
+    );
+  }
+
   /** After a lost connection: finds the next owner, or becomes it. */
   async rejoin(): Promise<void> {
     if (this.#seat.kind === 'guest') this.#seat.leave();
     this.#seat = await join();
+    if (this.#held) this.hold(); // what was asked of the owner that is gone holds for the next one
     if (this.#started) this.start();
+    this.#onRejoin();
   }
 
-  /** This process is about to leave: if it is the owner, it begins nothing more. */
+  /** @param listener is called after each change of owner: what was asked of the one before may not have been done */
+  onRejoin(listener: () => void): void {
+    this.#onRejoin = listener;
+  }
+
+  /** This process is about to leave: whenever it is the owner, it begins nothing more. */
   hold(): void {
+    this.#held = true;
     if (this.#seat.kind === 'owner') this.#seat.owner.workbench.hold();
+  }
+
+  /** Before this process rests: what it trains for others has a checkpoint first. @param own which this command sees to */
+  async restOthers(own: string | undefined): Promise<void> {
+    if (this.#seat.kind === 'owner') this.#resting = await this.#seat.owner.workbench.restAllBut(own);
+  }
+
+  /** Ends their rest. */
+  wakeOthers(): void {
+    if (this.#seat.kind !== 'owner') return;
+    for (const id of this.#resting.splice(0)) {
+      try {
+        this.#seat.owner.workbench.continue(id);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error; // it has ended meanwhile
+      }
+    }
   }
 
   /** Lets go. What this process has under way for others goes on in the background. */
@@ -51,14 +89,45 @@ export class Session {
       return;
     }
     const { owner } = this.#seat;
-    const left = this.#started && !owner.workbench.idle;
+    // One that was here for a moment leaves alone what waited before, but not what a guest has queued with it.
+    const left = (this.#started || owner.workbench.asked) && !owner.workbench.idle;
     await owner.close(() => true);
     if (left) startBackgroundOwner();
   }
 }
 
-/** Attaches to the owner, or to one that is started in the background. */
-export async function attachToBackground(): Promise<GuestSeat> {
+const pauseMs = 100;
+
+/** An owner that is about to end waits for its trainers' last checkpoints, and no longer than its patience with them. */
+async function askAgain<T>(question: () => Promise<T>, rejoin: () => Promise<void>): Promise<T> {
+  for (const deadline = Date.now() + limits().patience.stopMs + 15_000; ;) {
+    try {
+      return await question();
+    } catch (error) {
+      if (!(error instanceof OwnerLeaves) || Date.now() > deadline) throw error;
+    }
+    await sleep(pauseMs);
+    await rejoin();
+  }
+}
+
+/** Asks the owner, or one that is started in the background. */
+export async function askInBackground<T>(question: (client: Client) => Promise<T>): Promise<T> {
+  let seat = await attachToBackground();
+  try {
+    return await askAgain(
+      () => question(seat.client),
+      async () => {
+        seat.leave();
+        seat = await attachToBackground();
+      },
+    );
+  } finally {
+    seat.leave();
+  }
+}
+
+async function attachToBackground(): Promise<GuestSeat> {
   prepareDataFolder();
   const there = await attach();
   if (there !== undefined) return there;

@@ -21,6 +21,8 @@ export class Signals {
   #first: NodeJS.Signals | undefined;
   #last: { signal: NodeJS.Signals; at: number } | undefined;
   #resting = false;
+  #atOnce = false;
+  #othersRest: Promise<void> = Promise.resolve();
 
   /**
    * @param runs those that are not done yet, the one that is being watched first
@@ -34,6 +36,9 @@ export class Signals {
         this.#stop(signal, onStop);
       });
     }
+    session.onRejoin(() => {
+      if (this.#first !== undefined) this.#stopAll(this.#atOnce);
+    });
     if (process.platform === 'win32') return;
     process.on('SIGTSTP', () => {
       this.#pause();
@@ -50,7 +55,13 @@ export class Signals {
 
   /** The run that is being watched has a checkpoint and rests. */
   paused(): void {
-    if (this.#resting) rest();
+    this.#restSoon();
+  }
+
+  #restSoon(): void {
+    this.#othersRest.then(() => {
+      if (this.#resting) rest();
+    }, tell);
   }
 
   #stop(signal: NodeJS.Signals, onStop: () => void): void {
@@ -64,6 +75,7 @@ export class Signals {
     if (this.#last?.signal !== signal) this.#last = { signal, at: now };
     // One key press can arrive twice, from the terminal and from the script that started us.
     else if (now - this.#last.at > 500) {
+      this.#atOnce = true;
       this.#stopAll(true);
       // An owner that does not answer must not keep this command.
       setTimeout(() => process.exit(exitStatusOf(signal)), leaveMs).unref();
@@ -79,13 +91,18 @@ export class Signals {
   #pause(): void {
     this.#resting = true;
     const id = this.#runs().at(0);
-    if (id === undefined) rest();
-    else this.#ask(() => this.#session.client.runs.pause({ id }), rest);
+    this.#othersRest = this.#session.restOthers(id);
+    const restSoon = () => {
+      this.#restSoon();
+    };
+    if (id === undefined) restSoon();
+    else this.#ask(() => this.#session.client.runs.pause({ id }), restSoon);
   }
 
   #continue(): void {
     if (!this.#resting) return;
     this.#resting = false;
+    this.#session.wakeOthers();
     const id = this.#runs().at(0);
     if (id !== undefined) this.#ask(() => this.#session.client.runs.continue({ id }));
   }
@@ -93,9 +110,11 @@ export class Signals {
   /** @param otherwise what to do where the run is not under way */
   #ask(question: () => Promise<unknown>, otherwise: () => void = () => undefined): void {
     question().catch((error: unknown) => {
+      // Of the next owner it is asked again.
+      if (error instanceof ConnectionLost) return;
       // It has ended just now, or waits: whoever follows it says so.
       if (error instanceof UserError) otherwise();
-      else if (!(error instanceof ConnectionLost)) tell(error);
+      else tell(error);
     });
   }
 }

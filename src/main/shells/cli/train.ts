@@ -6,7 +6,7 @@ import { parseRunConfig, type PartialRunConfig, type RunConfig } from '../../../
 import { sweep } from '../../../shared/sweep.js';
 import { attend } from './attend.js';
 import { cursorNow } from './follow.js';
-import { attachToBackground, Session } from './session.js';
+import { askInBackground, Session } from './session.js';
 
 interface TrainOptions {
   readonly preset?: string;
@@ -67,7 +67,10 @@ export function resumeCommand(): Command {
         const cursor = await cursorNow(session.client);
         const { state } = (await session.client.runs.get({ id })).state;
         if (state === 'paused' || state === 'pausing') await session.client.runs.continue({ id });
-        else await session.client.runs.resume({ id, restarts, ...(threads === undefined ? {} : { threads }) });
+        else {
+          const most = threads === undefined ? {} : { threads };
+          await session.ask((client) => client.runs.resume({ id, restarts, ...most }));
+        }
         session.start();
         await attend(session, [id], { json: json === true, created: false, cursor });
       } finally {
@@ -80,7 +83,7 @@ async function train(configs: readonly RunConfig[], { restarts, json }: TrainOpt
   const session = await Session.open();
   try {
     const cursor = await cursorNow(session.client);
-    const { ids } = await session.client.runs.create({ configs: [...configs], restarts });
+    const { ids } = await session.ask((client) => client.runs.create({ configs: [...configs], restarts }));
     session.start();
     await attend(session, ids, { json: json === true, created: true, cursor });
   } finally {
@@ -89,13 +92,8 @@ async function train(configs: readonly RunConfig[], { restarts, json }: TrainOpt
 }
 
 async function detach(configs: readonly RunConfig[], { restarts, json }: TrainOptions): Promise<void> {
-  const { client, leave } = await attachToBackground();
-  try {
-    const { ids } = await client.runs.create({ configs: [...configs], restarts });
-    process.stdout.write(json === true ? `${JSON.stringify(ids)}\n` : ids.map((id) => `${id}\n`).join(''));
-  } finally {
-    leave();
-  }
+  const { ids } = await askInBackground((client) => client.runs.create({ configs: [...configs], restarts }));
+  process.stdout.write(json === true ? `${JSON.stringify(ids)}\n` : ids.map((id) => `${id}\n`).join(''));
 }
 
 function configsOf({ preset, config, set, seeds, name }: TrainOptions): RunConfig[] {
