@@ -112,13 +112,19 @@ describe('events', () => {
     const run = begin(store);
     tell(store, run, [step(1, NaN), step(2, Infinity), step(3, -Infinity), step(4, 1.5)]);
     expect([...store.metrics.values(run, 'loss')].map(({ value }) => value)).toEqual([NaN, Infinity, -Infinity, 1.5]);
+    expect(store.events.of(run).map(({ event }) => 'loss' in event && event.loss)).toEqual([
+      NaN,
+      Infinity,
+      -Infinity,
+      1.5,
+    ]);
     const database = new Database(store.path, { readonly: true });
     const bodies = database.prepare('SELECT body FROM events ORDER BY cursor').pluck().all() as string[];
     database.close();
     expect(bodies.map((body) => (JSON.parse(body) as { loss: unknown }).loss)).toEqual([
-      { $number: 'NaN' },
-      { $number: 'Infinity' },
-      { $number: '-Infinity' },
+      'NaN',
+      'Infinity',
+      '-Infinity',
       1.5,
     ]);
   });
