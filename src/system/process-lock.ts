@@ -29,7 +29,7 @@ export class ProcessLock {
       const holder = holderOf(path);
       const ours = holder === process.pid && !held.has(path);
       if (holder !== undefined && !ours && isAlive(holder)) throw inUse(what, `process ${holder}`, path);
-      writeFileSync(path, `${process.pid}\n`);
+      writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
       held.add(path);
     } finally {
       rmSync(turn, { force: true });
@@ -60,7 +60,7 @@ export class ProcessLock {
 function takeTurn(turn: string, what: string): void {
   for (let waited = 0; waited < 2 * turnMs; waited += pauseMs) {
     try {
-      writeFileSync(turn, '', { flag: 'wx' });
+      writeFileSync(turn, '', { flag: 'wx', mode: 0o600 });
       return;
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
