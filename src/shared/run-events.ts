@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { measured } from './numbers.js';
 
 /**
  * What a trainer tells the workbench and what it is told: the only thing both sides know of each other. Every message is
@@ -6,13 +7,13 @@ import { z } from 'zod';
  */
 
 const count = z.int().min(0);
-const metric = z.number();
+const finite = z.number();
 
 /** Perplexity of simple models and, where the language is known, of a perfect one, on one split. */
 const referencePerplexities = z.object({
-  unigram: metric,
-  bigram: metric,
-  bestPossible: metric.optional(),
+  unigram: measured,
+  bigram: measured,
+  bestPossible: measured.optional(),
 });
 
 const layerDescription = z.object({
@@ -45,11 +46,11 @@ const step = z.object({
   step: count,
   epoch: count,
   /** Mean over the steps since the last report. */
-  loss: metric,
-  gradientNorm: metric,
-  learningRate: metric,
-  removingRate: metric,
-  tokensPerSecond: metric,
+  loss: measured,
+  gradientNorm: measured,
+  learningRate: measured,
+  removingRate: measured,
+  tokensPerSecond: measured,
 });
 
 const evaluation = z.object({
@@ -57,9 +58,9 @@ const evaluation = z.object({
   step: count,
   epoch: count,
   /** Mean training loss of the epoch, with dropout. */
-  trainingLoss: metric,
-  loss: metric,
-  perplexity: metric,
+  trainingLoss: measured,
+  loss: measured,
+  perplexity: measured,
   /** Whether this is the lowest validation loss so far. */
   best: z.boolean(),
   /** Whether averaged weights were measured. */
@@ -79,7 +80,7 @@ const sparsity = z.object({
   epoch: count,
   /** Counts topology updates from 1; 0 is the initial topology. */
   update: count,
-  removingRate: metric,
+  removingRate: finite,
   layers: z.array(
     z.object({
       name: z.string(),
@@ -103,14 +104,14 @@ const finished = z.object({
   type: z.literal('finished'),
   step: count,
   epoch: count,
-  testLoss: metric,
-  testPerplexity: metric,
-  bestValidationPerplexity: metric,
+  testLoss: measured,
+  testPerplexity: measured,
+  bestValidationPerplexity: measured,
   bestEpoch: count,
-  bigramPerplexity: metric,
+  bigramPerplexity: measured,
   /** Of the test text, where the language is known. */
-  bestPossiblePerplexity: metric.optional(),
-  trainingMs: metric,
+  bestPossiblePerplexity: measured.optional(),
+  trainingMs: finite,
 });
 
 /** The trainer has checkpointed and ended because it was asked to; the run can be resumed. */
@@ -154,14 +155,14 @@ export const stepBenchmarkSchema = z.object({
   threads: count,
   layout: z.enum(['packed', 'masked']),
   /** Median. */
-  msPerStep: metric,
-  tokensPerSecond: metric,
+  msPerStep: finite,
+  tokensPerSecond: finite,
   /** Of the whole process, in units of 1024 * 1024 bytes. */
-  peakMemoryMb: metric,
+  peakMemoryMb: finite,
   activeWeights: count,
   clipNorm: z.string(),
   /** Milliseconds of the median step by op, if asked for; they add up to it. */
-  profile: z.record(z.string(), metric).optional(),
+  profile: z.record(z.string(), finite).optional(),
 });
 export type StepBenchmark = z.output<typeof stepBenchmarkSchema>;
 

@@ -34,7 +34,7 @@ export class ProcessLock {
     try {
       const holder = lockHolder(path);
       if (holder !== undefined) throw inUse(what, holder, path);
-      writeFileSync(path, ourselves());
+      writeFileSync(path, ourselves(), { mode: 0o600 });
       held.add(path);
     } finally {
       rmSync(turn, { force: true });
@@ -73,7 +73,7 @@ export function lockHolder(path: string): number | undefined {
 function takeTurn(turn: string, what: string): void {
   for (let waited = 0; waited < 2 * turnMs; waited += pauseMs) {
     try {
-      writeFileSync(turn, ourselves(), { flag: 'wx' });
+      writeFileSync(turn, ourselves(), { flag: 'wx', mode: 0o600 });
       return;
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;

@@ -1,3 +1,5 @@
+import { jsonSafe } from '../shared/numbers.js';
+
 /** The channel to the process that started this one. */
 export interface Port {
   /** Resolves when the message is on its way, so that this process may end. */
@@ -37,8 +39,8 @@ export function openPort(receive: (message: unknown, port: Port) => void): Port 
   const port: Port = {
     send: (message) =>
       new Promise((resolve) => {
-        // The channel may close at any moment; the end of the process follows from that, not from this error.
-        process.send?.(message, undefined, undefined, () => {
+        // This channel carries JSON. It may close at any moment; the end of the process follows from that, not from this error.
+        process.send?.(jsonSafe(message), undefined, undefined, () => {
           resolve();
         });
       }),

@@ -132,7 +132,7 @@ async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, 
   // An interval runs between two steps only: one that hangs falls silent.
   setInterval(() => void port.send({ alive: true } satisfies TrainerMessage), heartbeatMs);
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     const lock = await ProcessLock.within(orphanMs, join(folder, 'trainer.lock'), `run ${folder}`);
     try {
       const opened = await openRun(parseRunConfig(config), { run: folder, corpora }, resume);

@@ -217,12 +217,14 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
 function finish(run: Run, testLoss: number, emit: (event: RunEvent) => void): void {
   const { progress, reference } = run;
   const best = progress.best!;
+  const testPerplexity = Math.exp(testLoss);
+  if (!Number.isFinite(testPerplexity)) throw divergence(run, progress.step, `the test loss is ${testLoss}`);
   emit({
     type: 'finished',
     step: progress.step,
     epoch: progress.epoch,
     testLoss,
-    testPerplexity: Math.exp(testLoss),
+    testPerplexity,
     bestValidationPerplexity: Math.exp(best.loss),
     bestEpoch: best.epoch,
     bigramPerplexity: reference.test.bigram,

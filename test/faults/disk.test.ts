@@ -16,7 +16,7 @@ afterEach(() => {
 /** A data folder on a disk of its own, of so many kilobytes. */
 function smallDisk(context: TestContext, kilobytes: number): Home {
   const home = new Home();
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', home.path]);
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k,mode=0700`, 'tmpfs', home.path]);
   homes.push({ home, unmount: status === 0 });
   if (status !== 0) context.skip('a small file system cannot be mounted here: that takes root on Linux');
   return home;

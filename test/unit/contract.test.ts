@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConnectionLost } from '../../src/shared/contract/errors.js';
 import { UserError } from '../../src/shared/errors.js';
+import { jsonSafe } from '../../src/shared/numbers.js';
 import { desk, transports } from './support/desk.js';
 import { told } from './support/fake-trainer.js';
 
@@ -38,6 +39,23 @@ describe.each(transports)('over $name', ({ attach }) => {
       ['night-1', 'finished'],
       ['night-2', 'starting'],
     ]);
+  });
+
+  test('losses that are no numbers any more are stored and told as they are', async () => {
+    const { workbench, trainers } = desk();
+    const { client } = await attach(workbench);
+    await client.runs.create({ configs: [tiny('wild')] });
+    const losses = [NaN, Infinity, -Infinity, 1.5];
+    losses.forEach((loss, i) => {
+      const event = { ...told.step(i + 1), loss, gradientNorm: loss };
+      trainers.last.say(JSON.parse(JSON.stringify(jsonSafe({ sequence: i, event })))); // as a channel carries it
+    });
+    await expect.poll(() => trainers.last.acknowledged).toBe(3);
+    const { events, states } = await client.news({ runs: ['wild-1'], after: 0 });
+    expect(events.map(({ event }) => event.type === 'step' && event.loss)).toEqual(losses);
+    expect(events.map(({ event }) => event.type === 'step' && event.gradientNorm)).toEqual(losses);
+    expect(states['wild-1']).toEqual({ state: 'starting' });
+    expect((await client.runs.get({ id: 'wild-1' })).record.progress.loss).toBe(1.5);
   });
 
   test('who waits is answered when something happens, and with nothing when nothing does', async () => {

@@ -2,6 +2,7 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openReadable } from '../../src/main/store/open.js';
+import { newOfRun } from '../../src/main/store/events.js';
 import { UserError } from '../../src/shared/errors.js';
 import type { RunEvent } from '../../src/shared/run-events.js';
 import { holds } from './support/property.js';
@@ -107,18 +108,40 @@ describe('events', () => {
     }).toThrow('owl-1: there is no such run');
   });
 
+  test('of one run are found by its cursor, not among all that it has told', () => {
+    const store = newStore();
+    tell(store, begin(store), [started(), step(1, 5)]);
+    const database = new Database(store.path, { readonly: true });
+    const plan = (sql: string, ...values: number[]) =>
+      (database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values) as { detail: string }[]).map(
+        ({ detail }) => detail,
+      );
+    const found = plan(newOfRun, 1, 0, 10);
+    const ofWhole = plan('SELECT max(sequence) FROM events WHERE run = ?', 1);
+    database.close();
+    expect(found).toContain('SEARCH events USING INDEX new_events (run=? AND rowid>?)');
+    expect(found.join()).not.toContain('TEMP B-TREE');
+    expect(ofWhole.join()).toContain('sqlite_autoindex_events_1');
+  });
+
   test('keep NaN and infinities on disk as such', () => {
     const store = newStore();
     const run = begin(store);
     tell(store, run, [step(1, NaN), step(2, Infinity), step(3, -Infinity), step(4, 1.5)]);
     expect([...store.metrics.values(run, 'loss')].map(({ value }) => value)).toEqual([NaN, Infinity, -Infinity, 1.5]);
+    expect(store.events.of(run).map(({ event }) => 'loss' in event && event.loss)).toEqual([
+      NaN,
+      Infinity,
+      -Infinity,
+      1.5,
+    ]);
     const database = new Database(store.path, { readonly: true });
     const bodies = database.prepare('SELECT body FROM events ORDER BY cursor').pluck().all() as string[];
     database.close();
     expect(bodies.map((body) => (JSON.parse(body) as { loss: unknown }).loss)).toEqual([
-      { $number: 'NaN' },
-      { $number: 'Infinity' },
-      { $number: '-Infinity' },
+      'NaN',
+      'Infinity',
+      '-Infinity',
       1.5,
     ]);
   });

@@ -120,7 +120,7 @@ describe('damaged rows', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.json(),
-      fc.constantFrom('', 'null', '{}', '[]', '{"$number":"NaN"}', '{"state":"running"}', '{"type":"step"}', '"'),
+      fc.constantFrom('', 'null', '{}', '[]', '{"loss":"NaN"}', '{"state":"running"}', '{"type":"step"}', '"'),
     );
     const value = fc.oneof(
       text,

@@ -1,7 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { jsonProgress } from '../../src/main/shells/cli/progress.js';
 import { summary } from '../../src/main/shells/cli/summary.js';
 import { bytes, duration, integer, list, percent, perplexity, table } from '../../src/main/shells/cli/text.js';
 import type { RunEvent, RunEventOf } from '../../src/shared/run-events.js';
+import { told } from './support/fake-trainer.js';
 
 describe('numbers', () => {
   test.each([
@@ -168,4 +170,14 @@ decoder           33.0 %   35.0 %
     expect(summary('owl-1', [finished])).toBe('');
     expect(summary('owl-1', [])).toBe('');
   });
+});
+
+test('a line of JSON is JSON although a loss is no number', () => {
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    jsonProgress('wild-1').show({ ...told.step(1), loss: NaN } as RunEvent);
+    expect(JSON.parse(String(write.mock.calls[0][0]))).toMatchObject({ type: 'step', run: 'wild-1', loss: 'NaN' });
+  } finally {
+    write.mockRestore();
+  }
 });

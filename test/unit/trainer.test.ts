@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-config.js';
 import type { RunEvent, RunEventOf } from '../../src/shared/run-events.js';
-import { adoptWeights, openRun, type Run } from '../../src/worker/run.js';
+import { adoptWeights, openRun, weightsOf, type Run } from '../../src/worker/run.js';
 import { SparseParameter } from '../../src/worker/sparsity/parameter.js';
 import { readMasks } from '../../src/worker/storage/masks.js';
 import * as tf from '../../src/worker/tf.js';
@@ -330,6 +330,27 @@ test('tensors do not pile up from epoch to epoch, nor after a run', async () => 
 test('a run that diverges says at which step, and what to lower', async () => {
   const config = { ...tiny, optimizer: { learningRate: 1000, clip: 1e9, weightDecay: 1 } };
   await expect(trained(config)).rejects.toThrow(/^training diverged at step \d+, .*optimizer\.learningRate/);
+});
+
+test('a test loss that is no number is no success', async () => {
+  const spoil = (_: RunEvent, run: Run) => {
+    const best = [...weightsOf(run.model.parameters)].map(([name, { shape, data }]) => {
+      return [
+        name,
+        { shape, data: name.startsWith('values') ? new Float32Array(data.length).fill(NaN) : data },
+      ] as const;
+    });
+    run.checkpoints.readBest = () => new Map(best);
+  };
+  const events: string[] = [];
+  const training = trained(tiny, {
+    onEvent: (event, run) => {
+      events.push(event.type);
+      if (event.type === 'checkpoint') spoil(event, run);
+    },
+  });
+  await expect(training).rejects.toThrow(/^training diverged at step \d+, the test loss is NaN: lower optimizer\./);
+  expect(events).not.toContain('finished');
 });
 
 test('a run goes on with the configuration it began with, wherever it is computed', async () => {

@@ -4,6 +4,7 @@ import { createServerPeerHandleRequestFn } from '@orpc/server/standard-peer';
 import { ServerPeer } from '@orpc/standard-server-peer';
 import type { Client } from '../../shared/contract/client.js';
 import { fromContractError } from '../../shared/contract/errors.js';
+import { customJsonSerializers } from '../../shared/contract/non-finite.js';
 import { asMessage, type Wire } from '../../shared/contract/wire.js';
 import type { Router } from './router.js';
 
@@ -12,7 +13,9 @@ export function serveOver(wire: Wire, router: Router): void {
   const peer = new ServerPeer((message) => {
     wire.send(asMessage(message));
   });
-  const handle = createServerPeerHandleRequestFn(new StandardRPCHandler(router, {}), { context: {} });
+  const handle = createServerPeerHandleRequestFn(new StandardRPCHandler(router, { customJsonSerializers }), {
+    context: {},
+  });
   wire.onMessage((message) => {
     peer.message(message, handle).catch(() => {
       wire.close();

@@ -8,6 +8,9 @@ import type { EventReader, EventWriter, ToldEvent } from './store.js';
 
 const columns = 'cursor, id AS run, sequence, time, body';
 
+/** What a run tells again gets new cursors, too: within a run they ascend with the sequence. The index `new_events` has both columns. */
+export const newOfRun = `SELECT ${columns} FROM events JOIN runs ON key = run WHERE run = ? AND cursor > ? ORDER BY cursor LIMIT ?`;
+
 export class EventRows implements EventReader {
   readonly #connection: Connection;
 
@@ -21,9 +24,7 @@ export class EventRows implements EventReader {
       const sql = `${from} WHERE cursor > ? ORDER BY cursor LIMIT ?`;
       return this.#connection.query(sql).all(cursor, limit).map(eventOf);
     }
-    // What a run tells again gets new cursors, too: within a run both ascend together.
-    const sql = `${from} WHERE run = ? AND cursor > ? ORDER BY sequence LIMIT ?`;
-    return this.#connection.query(sql).all(keyOf(this.#connection, run), cursor, limit).map(eventOf);
+    return this.#connection.query(newOfRun).all(keyOf(this.#connection, run), cursor, limit).map(eventOf);
   }
 
   of(run: string, { from = 0, limit = -1 }: { readonly from?: number; readonly limit?: number } = {}): StoredEvent[] {

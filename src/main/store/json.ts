@@ -1,16 +1,11 @@
+import { jsonSafe } from '../../shared/numbers.js';
 import { damagedRow } from './errors.js';
 
-/**
- * JSON that keeps NaN and the infinities, which JSON has no words for: as `{"$number":"NaN"}`.
- */
+/** JSON in which numbers that are not finite are texts (`shared/numbers.ts`); schemas make numbers of them again. */
 export function encode(value: unknown): string {
   const text = JSON.stringify(value);
-  // Only what is null may have been another number; a replacer makes this several times slower.
-  return text.includes('null') ? JSON.stringify(value, replace) : text;
-}
-
-function replace(_: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? { $number: String(value) } : value;
+  // Only what is null may have been another number; looking at every value makes this several times slower.
+  return text.includes('null') ? JSON.stringify(jsonSafe(value)) : text;
 }
 
 /**
@@ -20,14 +15,8 @@ function replace(_: string, value: unknown): unknown {
 export function decode(text: unknown, what: string): unknown {
   if (typeof text !== 'string') throw damagedRow(what, 'a text is missing');
   try {
-    // Most texts hold no such number, and a reviver makes parsing several times slower.
-    return text.includes('"$number"') ? JSON.parse(text, revive) : JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw damagedRow(what, `${text.slice(0, 40)} is no JSON`);
   }
-}
-
-function revive(_: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || !('$number' in value)) return value;
-  return Number(value.$number);
 }

@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
 import { UserError } from '../../shared/errors.js';
 import type { Connection, WriteConnection } from './connection.js';
 import { runs } from './migrations/0001-runs.js';
@@ -53,6 +53,7 @@ export function backUp(connection: WriteConnection, version: number, time: numbe
   const part = `${path}.part`;
   try {
     rmSync(part, { force: true });
+    closeSync(openSync(part, 'wx', 0o600)); // SQLite would let others read it
     connection.command('VACUUM INTO ?').run(part);
     renameSync(part, path);
   } catch (error) {

@@ -4,6 +4,7 @@ import type { ContractRouterClient } from '@orpc/contract';
 import { ClientPeer } from '@orpc/standard-server-peer';
 import type { contract } from './contract.js';
 import { ConnectionLost, fromContractError } from './errors.js';
+import { customJsonSerializers } from './non-finite.js';
 import { asMessage, type Wire } from './wire.js';
 
 /** The contract as a shell calls it. */
@@ -42,6 +43,7 @@ export function clientOver(wire: Wire, unanswered: () => Error): Client {
     },
     {
       url: 'http://sparrow', // of no meaning here
+      customJsonSerializers,
       interceptors: [
         async (call) => {
           try {

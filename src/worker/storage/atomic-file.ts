@@ -20,7 +20,7 @@ export function writeFileAtomic(path: string, content: string | Uint8Array): voi
 
 function writeThrough(path: string, content: string | Uint8Array): void {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  const file = openSync(path, 'wx');
+  const file = openSync(path, 'wx', 0o600);
   try {
     for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
     fsyncSync(file);

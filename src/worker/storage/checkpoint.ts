@@ -73,7 +73,7 @@ export class Checkpoints {
   /** @param folder of the run */
   constructor(folder: string) {
     this.#folder = join(folder, 'checkpoints');
-    mkdirSync(this.#folder, { recursive: true });
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
   }
 
   /** Saves the weights of the best epoch so far. They count once the next checkpoint names them. */

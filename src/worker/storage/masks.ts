@@ -36,7 +36,7 @@ export class MaskLog {
   static create(path: string, names: readonly string[], patterns: readonly Pattern[]): MaskLog {
     const layers = patterns.map(({ rows, columns }, i) => ({ name: names[i], rows, columns }));
     const head = Buffer.concat([magic, record(Buffer.from(JSON.stringify(layers)))]);
-    const file = openSync(path, 'w');
+    const file = openSync(path, 'w', 0o600);
     writeAndClose(file, head, 0);
     const log = new MaskLog(path, head.length, new Uint8Array(bitsOf(patterns).length));
     log.append(patterns);

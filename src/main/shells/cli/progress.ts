@@ -1,3 +1,4 @@
+import { jsonSafe } from '../../../shared/numbers.js';
 import type { RunEvent, RunEventOf } from '../../../shared/run-events.js';
 import { barLine, duration, integer, perplexity } from './text.js';
 
@@ -16,7 +17,7 @@ export interface Progress {
 export function jsonProgress(run: string): Progress {
   return {
     show: ({ type, ...rest }) => {
-      process.stdout.write(`${JSON.stringify({ type, run, ...rest })}\n`);
+      process.stdout.write(`${JSON.stringify(jsonSafe({ type, run, ...rest }))}\n`);
     },
     wait: () => undefined,
     interrupt: () => undefined,

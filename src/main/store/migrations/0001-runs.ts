@@ -58,6 +58,8 @@ CREATE TABLE events (
   body TEXT NOT NULL,
   UNIQUE (run, sequence)
 ) STRICT;
+-- With the cursor, which is the row's number and so in every index: what is new of one run.
+CREATE INDEX new_events ON events (run);
 CREATE INDEX started_events ON events (run, sequence) WHERE type = 'started';
 
 CREATE TABLE series (
