@@ -254,7 +254,6 @@ export class Workbench {
     }
   }
 
-  #begin(record: RunRecord, device: string, threads: number): void {
   #begin(record: RunRecord, asked: Live['asked']): void {
     const { id, config } = record;
     const device = asked.device ?? deviceOf(config);
