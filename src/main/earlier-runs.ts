@@ -4,14 +4,20 @@ import { z } from 'zod';
 import { unseenEnd } from '../shared/derived-state.js';
 import { messageOf, UserError } from '../shared/errors.js';
 import { parseRunConfig, type RunConfig } from '../shared/run-config.js';
-import { runEventSchema, type RunEvent } from '../shared/run-events.js';
+import { runEventSchema } from '../shared/run-events.js';
 import type { WritableStore } from './store/store.js';
 
 /**
  * Runs of the first version of Sparrow, which had no database: a folder each, with `config.json` and `events.jsonl`. The owner
  * takes them into the database and leaves the folders as they are; checkpoints and masks stay where they were anyway.
  */
-const recordSchema = z.object({ sequence: z.int().min(0), time: z.string(), event: runEventSchema });
+const recordSchema = z.object({
+  sequence: z.int().min(0),
+  time: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
+  event: runEventSchema,
+});
+type Told = z.output<typeof recordSchema>;
+
 const configFile = 'config.json';
 const logFile = 'events.jsonl';
 /** A folder's number is its run's; nobody has more of one name. */
@@ -25,33 +31,46 @@ export function earlierRuns(runsFolder: string, isKnown: (id: string) => boolean
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
-/** Takes earlier runs into the database. One that is damaged is told and left alone. */
+/** Takes earlier runs into the database. One that is damaged or cannot be read is told and left alone: it stops nobody. */
 export function adoptEarlierRuns(store: WritableStore, runsFolder: string, say: (text: string) => void): void {
   for (const id of earlierRuns(runsFolder, (known) => store.runs.has(known))) {
     try {
       const config = readConfig(join(runsFolder, id, configFile));
-      const events = readLog(join(runsFolder, id, logFile));
+      const told = readLog(join(runsFolder, id, logFile));
       store.transaction(() => {
-        adopt(store, id, config, events);
+        adopt(store, id, config, told);
       });
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      say(`the run ${id} of an earlier version is left as it is: ${error.message}`);
+      say(`the run ${id} of an earlier version is left as it is: ${messageOf(error)}`);
     }
   }
 }
 
-function adopt(store: WritableStore, id: string, config: RunConfig, events: readonly RunEvent[]): void {
+function adopt(store: WritableStore, id: string, config: RunConfig, told: readonly Told[]): void {
   let refused = 0;
   store.runs.create([config], (candidate) => {
     if (candidate === id) return false;
     if (++refused > mostOfOneName) throw new UserError(`its folder is not called after ${JSON.stringify(config.name)}`);
     return true;
   });
-  store.runs.beginAttempt(id);
-  const told = events.map((event, sequence) => ({ run: id, sequence, event }));
-  if (told.length > 0) store.events.ingest(told);
-  store.runs.endAttempt(id, unseenEnd(events.at(-1)));
+  for (const attempt of attemptsIn(told)) {
+    store.runs.beginAttempt(id, { started: attempt[0].time });
+    store.events.ingest(attempt.map((one) => ({ run: id, ...one })));
+  }
+  if (told.length === 0) store.runs.beginAttempt(id);
+  store.runs.endAttempt(id, unseenEnd(told.at(-1)?.event));
+}
+
+/** Training time is counted by attempts. A resumed one tells the checkpoint it goes on from, and that it has started. */
+function attemptsIn(told: readonly Told[]): Told[][] {
+  const attempts: Told[][] = [];
+  told.forEach((one, i) => {
+    const next = told.at(i + 1)?.event;
+    const resumes = one.event.type === 'checkpoint' && next?.type === 'started' && next.resumedFrom !== null;
+    if (resumes || attempts.length === 0) attempts.push([]);
+    attempts.at(-1)!.push(one);
+  });
+  return attempts;
 }
 
 function readConfig(path: string): RunConfig {
@@ -65,12 +84,12 @@ function readConfig(path: string): RunConfig {
 }
 
 /** @throws UserError where a whole line is damaged; one that was cut off at the end counts for nothing */
-function readLog(path: string): RunEvent[] {
+function readLog(path: string): Told[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   return lines.map((line, i) => {
     const result = recordSchema.safeParse(parseJson(line));
-    if (result.success && result.data.sequence === i) return result.data.event;
+    if (result.success && result.data.sequence === i) return result.data;
     throw new UserError(`${path} is damaged in line ${i + 1}`);
   });
 }

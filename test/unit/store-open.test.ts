@@ -15,7 +15,7 @@ import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { migrations } from '../../src/main/store/migrate.js';
-import { openReadable, openWritable } from '../../src/main/store/open.js';
+import { openIfThere, openReadable, openWritable } from '../../src/main/store/open.js';
 import { UserError } from '../../src/shared/errors.js';
 import { begin, contentOf, databasePath, newStore, started, step, tell } from './support/store.js';
 
@@ -113,6 +113,7 @@ describe('a database', () => {
     expect(existsSync(path)).toBe(false);
     writeFileSync(path, ''); // its owner is about to make it
     expectRefused(() => openReadable(path), `there is no database ${path} yet`);
+    expect(openIfThere(path)).toBeUndefined();
     expect(statSync(path).size).toBe(0);
   });
 });

@@ -70,13 +70,29 @@ export function openWritable(path: string, options: OpenOptions = {}): WritableS
  * Opens a database that is there, to read it, while its owner may be writing.
  * @throws UserError where there is none, or this program cannot read it
  */
-export function openReadable(path: string, { migrations: steps = migrations }: OpenOptions = {}): ReadableStore {
-  if (!existsSync(path)) throw none(path);
+export function openReadable(path: string, options: OpenOptions = {}): ReadableStore {
+  const store = openIfThere(path, options);
+  if (store === undefined) throw new UserError(`there is no database ${path} yet: it is made when the first run is`);
+  return store;
+}
+
+/**
+ * The same where there may be none yet: no file, or an empty one that an owner was killed over, or is about to fill.
+ * @throws UserError where this program cannot read it
+ */
+export function openIfThere(
+  path: string,
+  { migrations: steps = migrations }: OpenOptions = {},
+): ReadableStore | undefined {
+  if (!existsSync(path)) return undefined;
   const options = { timeout: busyTimeoutMs, readonly: true, fileMustExist: true };
   const connection = connect(path, (database) => new Connection(path, database), options);
   try {
     const version = versionOf(connection, steps.length);
-    if (version === 0) throw none(path);
+    if (version === 0) {
+      connection.close();
+      return undefined;
+    }
     if (version < steps.length) {
       throw new UserError(
         `${path} was written by an older Sparrow: start a run, or the window, to bring it up to date`,
@@ -100,10 +116,6 @@ export function openReadable(path: string, { migrations: steps = migrations }: O
       connection.close();
     },
   };
-}
-
-function none(path: string): UserError {
-  return new UserError(`there is no database ${path} yet: it is made when the first run is`);
 }
 
 /** SQLite would make the file readable for all; its companions take over these permissions. */

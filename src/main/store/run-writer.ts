@@ -9,7 +9,7 @@ import type { WriteConnection } from './connection.js';
 import { decode, encode } from './json.js';
 import { keyOf } from './keys.js';
 import { attemptsOf, RunRows } from './runs.js';
-import type { RunWriter } from './store.js';
+import type { AttemptProcess, RunWriter } from './store.js';
 
 export class RunTable extends RunRows implements RunWriter {
   readonly #connection: WriteConnection;
@@ -34,15 +34,15 @@ export class RunTable extends RunRows implements RunWriter {
     );
   }
 
-  beginAttempt(id: string, process: { readonly pid?: number; readonly device?: string } = {}): Attempt {
+  beginAttempt(id: string, process: AttemptProcess = {}): Attempt {
     return this.#connection.transaction(() => {
       const key = keyOf(this.#connection, id);
       this.#settle(key);
       const number = attemptsOf(this.#connection, key, `run ${id}`).length + 1;
-      const now = this.#now();
+      const since = process.started ?? this.#now();
       this.#run(
         'INSERT INTO attempts (run, number, started, last, pid, device) VALUES (?, ?, ?, ?, ?, ?)',
-        ...[key, number, now, now, process.pid ?? null, process.device ?? null],
+        ...[key, number, since, since, process.pid ?? null, process.device ?? null],
       );
       return attemptsOf(this.#connection, key, `run ${id}`).at(-1)!;
     });

@@ -68,8 +68,8 @@ export interface RunWriter extends RunReader {
    * @param isTaken whether something else has an id already, such as a folder
    */
   create(configs: readonly RunConfig[], isTaken?: (id: string) => boolean): RunRecord[];
-  /** A trainer is about to be started. The one before, if it never ended, is closed as interrupted. */
-  beginAttempt(id: string, process?: { readonly pid?: number; readonly device?: string }): Attempt;
+  /** A trainer is about to be started. The one before, if it never ended, is closed as its last event says. */
+  beginAttempt(id: string, process?: AttemptProcess): Attempt;
   /** The trainer of the run's last attempt is gone. */
   endAttempt(id: string, end: TrainerEnd): void;
   /**
@@ -95,6 +95,14 @@ export interface RunWriter extends RunReader {
    * @returns bytes by which the database has shrunk
    */
   purge(id: string): number;
+}
+
+/** What is known of the trainer of a new attempt. */
+export interface AttemptProcess {
+  readonly pid?: number;
+  readonly device?: string;
+  /** When it was started, if not just now. */
+  readonly started?: number;
 }
 
 export interface EventReader {

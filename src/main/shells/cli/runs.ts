@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import type { RunView } from '../../../shared/contract/contract.js';
 import { differences, parseRunConfig } from '../../../shared/run-config.js';
 import { parseRunFilter } from '../../../shared/run-filter.js';
 import type { RunState } from '../../../shared/run-state.js';
 import { tableRow } from '../../../shared/run-table.js';
-import { databaseFile, runsFolder } from '../../data-folder.js';
+import { runsFolder } from '../../data-folder.js';
 import { earlierRuns } from '../../earlier-runs.js';
 import { readRuns, readRunsNamed, withStore } from './read-runs.js';
 import { integer, list, percent, perplexity, table } from './text.js';
@@ -29,8 +28,7 @@ export function runsCommand(): Command {
 }
 
 function tellEarlier(): void {
-  const known = existsSync(databaseFile()) ? (id: string) => withStore(({ runs }) => runs.has(id)) : () => false;
-  const ids = earlierRuns(runsFolder(), known);
+  const ids = earlierRuns(runsFolder(), (id) => withStore(({ runs }) => runs.has(id)) === true);
   if (ids.length === 0) return;
   process.stderr.write(
     `sparrow: ${ids.length} runs of an earlier version are not in the database yet: the next "sparrow train" or "sparrow resume" adds them\n`,
