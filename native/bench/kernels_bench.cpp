@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../src/dispatch.h"
+#include "../src/engine_parts.h"
 #include "../src/kernels.h"
 #include "../src/pool.h"
 #include "../test/tiles.h"
@@ -173,23 +174,21 @@ void recurrence(const Kernels& kernels, Pool& pool, Stopwatch& watch, Activation
   });
 }
 
-/** Products of all pairs of positions, of which the norm of a dense gradient is made: for gates and inputs of one matrix. */
+/** Products of all pairs of positions, of which the norm of a dense gradient is made: for as many units as the engine takes at a time. */
 void gram(const Kernels& kernels, Pool& pool, Stopwatch& watch, const Activations& a) {
   constexpr int pairs = blocks * (blocks + 1) / 2;
   constexpr int tile = sparrow::lanes * sparrow::lanes;
-  const double operations = 2.0 * pairs * tile * (5 * hidden);
+  constexpr int units = sparrow::gramUnits;
   std::vector<double> norms(pool.size());
-  watch.time("gram norm", 1, operations, [&](int thread) {
+  watch.time("gram norm", 1, 2.0 * pairs * tile * (2 * units), [&](int thread) {
     alignas(64) static thread_local double ofY[tile], ofX[tile];
     int pair = 0;
     for (int first = 0; first < blocks; first++) {
       for (int second = first; second < blocks; second++, pair++) {
         if (pair % pool.active() != thread) continue;
-        const auto at = [&](const std::vector<float>& all, int units, int block) {
-          return all.data() + static_cast<size_t>(block) * units * sparrow::lanes;
-        };
-        kernels.gram(at(a.y, 4 * hidden, first), at(a.y, 4 * hidden, second), 4 * hidden, ofY);
-        kernels.gram(at(a.x, hidden, first), at(a.x, hidden, second), hidden, ofX);
+        const auto at = [](const std::vector<float>& all, int block) { return all.data() + static_cast<size_t>(block) * units * sparrow::lanes; };
+        kernels.gram(at(a.y, first), at(a.y, second), units, ofY, false);
+        kernels.gram(at(a.x, first), at(a.x, second), units, ofX, false);
         norms[thread] += kernels.gramProduct(ofY, ofX);
       }
     }

@@ -13,6 +13,10 @@ constexpr int shareOfSum = 1 << 16;
 constexpr int shareOfWords = 128;
 constexpr int rowsAtATime = 16;
 
+/** Blocks of a group, and units of which the products of two groups are summed at a time: 768 KiB. */
+constexpr int gramBlocks = 6;
+constexpr int gramUnits = 256;
+
 /** Multiplications and additions below which waking the other threads costs more than they save. */
 constexpr double smallWork = 1e6;
 
@@ -44,7 +48,7 @@ inline bool isSmall(const Matrix& weight, int positions) { return isSmall(static
 /** Pieces of an engine's scratch memory, by what they hold. */
 enum Scratch {
   inputBlocks, outputBlocks, columnOrder, secondColumnOrder, hiddenBlocks, hiddenBefore, stepHidden, stepOut, stepDz, stepDc,
-  inPanels, sketchBlocks, wholeRows, ofLanes, ofTargets, wordSums, biases, sums, pieceCount
+  inPanels, sketchBlocks, wholeRows, ofLanes, ofTargets, wordSums, biases, sums, gramTables, pieceCount
 };
 
 }  // namespace sparrow

@@ -10,25 +10,45 @@
 namespace sparrow {
 
 void Engine::gramNorms(const float* y, int yUnits, const Factor* factors, size_t count, int blocks) {
+  constexpr size_t ofTable = lanes * lanes;
   const int pairs = blocks * (blocks + 1) / 2;
   double work = 0;
   for (size_t i = 0; i < count; i++) work += yUnits + factors[i].units;
   double* parts = reinterpret_cast<double*>(scratch(sums, 2 * count * pairs));
-  const auto at = [](const float* all, int units, int block) { return all + static_cast<size_t>(block) * units * lanes; };
-  pool_.run(isSmall(work * pairs * lanes * lanes), [&](int thread) {
-    alignas(64) double ofY[lanes * lanes];
-    alignas(64) double ofX[lanes * lanes];
+  double* tables = reinterpret_cast<double*>(scratch(gramTables, 2 * 2 * gramBlocks * gramBlocks * ofTable));
+  // All pairs of two groups of blocks, from few units at a time: these stay in the second-level cache while each block is
+  // multiplied by the others, and there are never more tables than such pairs.
+  const auto square = [&](int first, int second, int begun, int thread) {
+    const auto table = [&](int pair, bool ofX) { return tables + (2 * pair + (ofX ? 1 : 0)) * ofTable; };
     int pair = 0;
-    for (int first = 0; first < blocks; first++) {
-      for (int second = first; second < blocks; second++, pair++) {
-        if (pair % pool_.active() != thread) continue;
-        kernels_.gram(at(y, yUnits, first), at(y, yUnits, second), yUnits, ofY);
-        for (size_t i = 0; i < count; i++) {
-          const Factor& x = factors[i];
-          kernels_.gram(at(x.blocked, x.units, first), at(x.blocked, x.units, second), x.units, ofX);
-          parts[i * pairs + pair] = kernels_.gramProduct(ofY, ofX) * (first == second ? 1 : 2);
+    const auto pairsOfThread = [&](const auto& each) {
+      pair = 0;
+      for (int i = first; i < std::min(first + gramBlocks, blocks); i++) {
+        for (int j = std::max(i, second); j < std::min(second + gramBlocks, blocks); j++, pair++) {
+          if (pair % pool_.active() == thread) each(i, j);
         }
       }
+    };
+    const auto multiply = [&](const float* all, int units, bool ofX) {
+      for (int from = 0; from < units; from += gramUnits) {
+        const auto at = [&](int block) { return all + (static_cast<size_t>(block) * units + from) * lanes; };
+        const int now = std::min(gramUnits, units - from);
+        pairsOfThread([&](int i, int j) { kernels_.gram(at(i), at(j), now, table(pair, ofX), from > 0); });
+      }
+    };
+    multiply(y, yUnits, false);
+    for (size_t x = 0; x < count; x++) {
+      multiply(factors[x].blocked, factors[x].units, true);
+      pairsOfThread([&](int i, int j) {
+        parts[x * pairs + begun + pair] = kernels_.gramProduct(table(pair, false), table(pair, true)) * (i == j ? 1 : 2);
+      });
+    }
+    return pair;
+  };
+  pool_.run(isSmall(work * pairs * lanes * lanes), [&](int thread) {
+    int begun = 0;
+    for (int first = 0; first < blocks; first += gramBlocks) {
+      for (int second = first; second < blocks; second += gramBlocks) begun += square(first, second, begun, thread);
     }
   });
   for (size_t i = 0; i < count; i++) {

@@ -122,8 +122,8 @@ struct Kernels {
   void (*gradient)(const Matrix& weight, const float* y, const float* x, int blocks, float* gradient, Range rows);
   /** The whole gradient of some rows, [rows of the range, columns]; x in panels, [ceil(columns / 64)][positions][64]. */
   void (*denseGradient)(const float* y, int rows, const float* panels, int positions, int columns, float* gradient, Range range);
-  /** [64][64]: the products of all pairs of positions of two blocks of the same activations, a part of A Aᵀ. */
-  void (*gram)(const float* first, const float* second, int units, double* products);
+  /** [64][64]: the products of all pairs of positions of two blocks of the same activations, a part of A Aᵀ; or adds those of further units. */
+  void (*gram)(const float* first, const float* second, int units, double* products, bool add);
   /** Sum of the products of two such tables: what the blocks add to the squared norm of y xᵀ. */
   double (*gramProduct)(const double* ofY, const double* ofX);
   void (*lstmForward)(const LstmSequence& sequence, int step, Range units);

@@ -87,9 +87,15 @@ void testKernels(const Kernels& kernels, Pool& pool, const Linear& want) {
   Doubles ofY(lanes * lanes, NAN), ofX = ofY;
   for (int first = 0; first < blocks && want.withNorm; first++) {
     for (int second = 0; second < blocks; second++) {
-      const auto block = [](const Floats& all, int units, int n) { return all.data() + static_cast<size_t>(n) * units * lanes; };
-      kernels.gram(block(dy, rows, first), block(dy, rows, second), rows, ofY.data());
-      kernels.gram(block(x, columns, first), block(x, columns, second), columns, ofX.data());
+      // Some units at a time, as the engine has it.
+      const auto multiply = [&](const Floats& all, int units, Doubles& products) {
+        for (int from = 0; from < units; from += 37) {
+          const auto block = [&](int n) { return all.data() + (static_cast<size_t>(n) * units + from) * lanes; };
+          kernels.gram(block(first), block(second), std::min(37, units - from), products.data(), from > 0);
+        }
+      };
+      multiply(dy, rows, ofY);
+      multiply(x, columns, ofX);
       norm += kernels.gramProduct(ofY.data(), ofX.data());
     }
   }

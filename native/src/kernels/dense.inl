@@ -108,17 +108,12 @@ void gramTile(const float* first, const float* second, int units, float* product
   }
 }
 
-/** Chains of float32 sums end after so many units and go on in float64. */
-constexpr int unitsOfChain = 256;
-
-/** products[p][q] = sum over units of a[unit][p] b[unit][q] for two blocks of the same activations: a part of A Aᵀ, in float64. */
-void gram(const float* first, const float* second, int units, double* products) {
+/** products[p][q] (plus what is there, but for the first units) = sum over units of a[unit][p] b[unit][q] for two blocks of the same
+ * activations: a part of A Aᵀ. Sums over these units in float32, over all in float64. */
+void gram(const float* first, const float* second, int units, double* products, bool add) {
   alignas(64) float chain[lanes * lanes];
-  for (int from = 0; from < units; from += unitsOfChain) {
-    const int count = units - from < unitsOfChain ? units - from : unitsOfChain;
-    gramTile(first + static_cast<size_t>(from) * lanes, second + static_cast<size_t>(from) * lanes, count, chain);
-    for (int i = 0; i < lanes * lanes; i++) products[i] = from == 0 ? chain[i] : products[i] + chain[i];
-  }
+  gramTile(first, second, units, chain);
+  for (int i = 0; i < lanes * lanes; i++) products[i] = add ? products[i] + chain[i] : chain[i];
 }
 
 /** Sum of the products of two tables of `gram`. */
