@@ -123,7 +123,8 @@ async function bringCorpus(): Promise<void> {
     valid: half(lines.slice(0, source.linesOfHalf)),
     test: half(lines.slice(-source.linesOfHalf)),
   };
-  mkdirSync(join(home, 'texts'), { recursive: true });
+  // The data folder is its user's alone, or the commands refuse it.
+  mkdirSync(join(home, 'texts'), { recursive: true, mode: 0o700 });
   const files = Object.entries(texts).flatMap(([name, text]) => {
     const path = join(home, 'texts', `${name}.txt`);
     writeFileSync(path, text);

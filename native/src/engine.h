@@ -127,8 +127,8 @@ class Engine {
   };
   /** Gradients of matrices that have the gradient of their output, in blocks, in common. */
   void gradients(const float* dy, int positions, std::initializer_list<Gradient> wanted);
-  /** sketch = signs times dyᵀ x */
-  void makeSketch(const Matrix& weight, const float* dy, const float* x, int positions, const Whole& whole);
+  /** sketch = signs times dyᵀ x, with x in panels */
+  void makeSketch(const Matrix& weight, const float* dy, const float* panels, int positions, const Whole& whole);
   bool wholeIsCheaper(const Matrix& weight, int positions, bool norm, int sharing) const;
   /** All of the gradient of a sparse matrix, a few rows at a time, of which what is active is kept. */
   void wholeGradient(const Matrix& weight, const float* dy, const float* panels, int positions, float* dWeight, double* norm);

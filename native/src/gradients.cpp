@@ -107,7 +107,7 @@ void Engine::wholeGradient(const Matrix& weight, const float* dy, const float* p
   for (int share = 0; share < shares; share++) *norm += parts[share];
 }
 
-void Engine::makeSketch(const Matrix& weight, const float* dy, const float* x, int positions, const Whole& whole) {
+void Engine::makeSketch(const Matrix& weight, const float* dy, const float* panels, int positions, const Whole& whole) {
   const int blocks = blocksOf(positions);
   Matrix signs{};
   signs.rows = whole.sketches;
@@ -115,8 +115,6 @@ void Engine::makeSketch(const Matrix& weight, const float* dy, const float* x, i
   signs.values = whole.signs;
   // (signs dyᵀ) x: two products as narrow as there are sketches.
   float* narrow = scratch(sketchBlocks, blockedSize(positions, whole.sketches));
-  float* panels = scratch(inPanels, static_cast<size_t>(blocksOf(weight.columns)) * positions * lanes);
-  packPanels(x, positions, weight.columns, panels);
   pool_.run(isSmall(static_cast<double>(positions) * weight.rows), [&](int thread) {
     const Range mine = part(blocks, thread);
     for (int block = mine.begin; block < mine.end; block++) {
@@ -137,8 +135,14 @@ void Engine::gradients(const float* dy, int positions, std::initializer_list<Gra
   for (const Gradient& g : wanted) sharing += g.whole.norm != nullptr ? 1 : 0;
   for (const Gradient& g : wanted) {
     const Matrix& weight = g.weight;
-    if (g.whole.signs != nullptr) makeSketch(weight, dy, g.x, positions, g.whole);
-    if (weight.sparse && !wholeIsCheaper(weight, positions, g.whole.norm != nullptr, std::max(sharing, 1))) {
+    const bool sampled = weight.sparse && !wholeIsCheaper(weight, positions, g.whole.norm != nullptr, std::max(sharing, 1));
+    float* panels = nullptr;
+    if (g.whole.signs != nullptr || !sampled) {
+      panels = scratch(inPanels, static_cast<size_t>(blocksOf(weight.columns)) * positions * lanes);
+      packPanels(g.x, positions, weight.columns, panels);
+    }
+    if (g.whole.signs != nullptr) makeSketch(weight, dy, panels, positions, g.whole);
+    if (sampled) {
       float* blocked = scratch(g.blocks, blockedSize(positions, weight.columns));
       packAll(g.x, positions, weight.columns, blocked);
       pool_.run(isSmall(weight, positions), [&](int thread) {
@@ -147,8 +151,6 @@ void Engine::gradients(const float* dy, int positions, std::initializer_list<Gra
       if (g.whole.norm != nullptr) factors[factored++] = {blocked, weight.columns, g.whole.norm};
       continue;
     }
-    float* panels = scratch(inPanels, static_cast<size_t>(blocksOf(weight.columns)) * positions * lanes);
-    packPanels(g.x, positions, weight.columns, panels);
     if (weight.sparse) {
       wholeGradient(weight, dy, panels, positions, g.dWeight, g.whole.norm);
       continue;
