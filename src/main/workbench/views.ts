@@ -1,8 +1,10 @@
+import { z } from 'zod';
 import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
-import type { DamagedRun, RunRecord } from '../../shared/run-records.js';
+import type { CheckpointRow, DamagedRun, Histogram, RunRecord, SparsityRow } from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
+import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
 import type { StoreReader } from '../store/reader.js';
 import type { ReadableStore } from '../store/store.js';
 import type { Changes } from './changes.js';
@@ -38,6 +40,27 @@ export class Views {
     const { number } = this.#changes;
     const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash });
     return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), damaged };
+  }
+
+  series(request: SeriesRequest): Promise<SeriesAnswer> {
+    return this.#reader.ask('metrics', 'series', request);
+  }
+
+  sparsity(id: string, fromUpdate: number): Promise<SparsityRow[]> {
+    return this.#reader.ask('sparsity', 'rows', id, fromUpdate);
+  }
+
+  histograms(id: string, fromStep: number): Promise<Histogram[]> {
+    return this.#reader.ask('sparsity', 'histograms', id, fromStep);
+  }
+
+  checkpoints(id: string): Promise<CheckpointRow[]> {
+    return this.#reader.ask('runs', 'checkpoints', id);
+  }
+
+  /** Any JSON value; undefined where it was never set. */
+  setting(name: string) {
+    return this.#store.settings.get(name, z.json());
   }
 
   /** States of some runs, of those that are there; or of all, those in the trash among them. */
