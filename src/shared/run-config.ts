@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UserError } from './errors.js';
+import { modelSchema, refusedModelFields } from './model-config.js';
 
 /**
  * Everything that decides a run, in one value: parsed once, saved with the run, the same plain object in every process.
@@ -8,23 +9,6 @@ import { UserError } from './errors.js';
 
 /** Seeds and other 32-bit counters. */
 const uint32 = z.int().min(0).max(0xffff_ffff);
-const probability = z.number().min(0).max(0.99);
-
-const modelSchema = z.strictObject({
-  kind: z.enum(['stacked-lstm']).default('stacked-lstm').describe('The recurrent network.'),
-  embedding: z.int().min(1).max(100_000).default(200).describe('Size of a word vector.'),
-  hidden: z.int().min(1).max(100_000).default(200).describe('Hidden units of each recurrent layer.'),
-  layers: z.int().min(1).max(100).default(2).describe('Recurrent layers, one above the other.'),
-  tied: z.boolean().default(false).describe('Whether decoder and embedding are one matrix with one mask.'),
-  dropout: z
-    .strictObject({
-      input: probability.default(0).describe('Share of embedding outputs dropped, drawn anew at every time step.'),
-      hidden: probability.default(0).describe('Share dropped between recurrent layers.'),
-      output: probability.default(0).describe('Share dropped before the decoder.'),
-    })
-    .prefault({}),
-});
-
 const methodSchema = z.strictObject({
   kind: z
     .enum(['dense', 'static', 'selfish'])
@@ -80,6 +64,12 @@ const optimizerSchema = z.strictObject({
     .max(1_000_000)
     .default(0)
     .describe('Epoch after which averaging begins even if the trigger has not fired; 0 leaves it to the trigger.'),
+  frozenRate: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether averaging keeps the rate of its first random window for sparse weights, as published code does.',
+    ),
   adam: z
     .strictObject({
       learningRate: z.number().gt(0).max(1000).default(1e-3).describe('Step size of adam.'),
@@ -120,6 +110,22 @@ const trainingSchema = z.strictObject({
   epochs: z.int().min(1).max(1_000_000).default(100).describe('Passes over the training text.'),
   batch: z.int().min(1).max(10_000).default(20).describe('Streams of text read side by side.'),
   bptt: z.int().min(1).max(10_000).default(35).describe('Time steps of a window: how far gradients reach back.'),
+  windows: z
+    .enum(['fixed', 'random'])
+    .default('fixed')
+    .describe('Whether training windows have bptt steps, or random lengths around that and learning rates to match.'),
+  windowDelta: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe('Most steps that a random window may be longer than bptt; 0 for no limit.'),
+  microBatch: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe('Streams that go through the model at a time, their gradients added up; 0 for the whole batch.'),
   evaluationBatch: z.int().min(1).max(10_000).default(20).describe('Streams in validation and test.'),
   reportEvery: z
     .int()
@@ -159,14 +165,11 @@ export const runConfigSchema = z
     training: trainingSchema.prefault({}),
     device: deviceSchema.prefault({}),
   })
-  .superRefine(({ model, method, optimizer }, context) => {
+  .superRefine(({ model, method, optimizer, training }, context) => {
     const refuse = (path: string[], input: unknown, message: string) => {
       context.addIssue({ code: 'custom', path, input, message });
     };
-    if (model.tied && model.embedding !== model.hidden) {
-      const rule = `must equal model.hidden (${model.hidden}) where model.tied is true: the decoder is the embedding`;
-      refuse(['model', 'embedding'], model.embedding, rule);
-    }
+    for (const { field, value, rule } of refusedModelFields(model)) refuse(['model', ...field], value, rule);
     if (method.kind === 'dense' && method.density !== 1) {
       refuse(['method', 'density'], method.density, 'must be 1 where method.kind is "dense"');
     }
@@ -184,6 +187,16 @@ export const runConfigSchema = z
     if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd') {
       const rule = 'must be 0 unless optimizer.kind is "snt-asgd", the only one that averages';
       refuse(['optimizer', 'averagingFrom'], optimizer.averagingFrom, rule);
+    }
+    if (optimizer.frozenRate && (optimizer.kind !== 'snt-asgd' || training.windows !== 'random')) {
+      const rule = 'must be false unless optimizer.kind is "snt-asgd" and training.windows is "random"';
+      refuse(['optimizer', 'frozenRate'], optimizer.frozenRate, rule);
+    }
+    if (training.windowDelta > 0 && training.windows !== 'random') {
+      refuse(['training', 'windowDelta'], training.windowDelta, 'must be 0 unless training.windows is "random"');
+    }
+    if (training.microBatch > training.batch) {
+      refuse(['training', 'microBatch'], training.microBatch, `must be at most training.batch (${training.batch})`);
     }
   });
 

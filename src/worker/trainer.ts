@@ -2,8 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import { UserError } from '../shared/errors.js';
 import type { RunEvent } from '../shared/run-events.js';
 import { evaluate } from './evaluate.js';
-import { lossAndGradients } from './models/gradients.js';
-import type { Dropout } from './models/model.js';
+import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
+import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
+import { partSites, type Dropout } from './models/model.js';
 import { dropoutMask } from './ops/dropout-mask.js';
 import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
 import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
@@ -39,7 +40,6 @@ export interface Observer {
 export async function train(run: Run, observer: Observer): Promise<'finished' | 'stopped'> {
   const { config, streams, model, optimizer, progress } = run;
   const { epochs, bptt } = config.training;
-  const windows = streams.train.windows(bptt);
   const emit = (event: RunEvent) => {
     observer.emit(run.sequence++, event);
   };
@@ -70,11 +70,12 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   emit(describeRun(run));
   if (run.resumedFrom === null) emitInitialTopology(run, emit);
   while (progress.epoch < epochs) {
+    const windows = trainingWindows(streams.train, config, progress.epoch);
     while (progress.window < windows.length) {
-      const { start, length } = windows[progress.window];
-      trainOnWindow(run, start, length);
+      const window = windows[progress.window];
+      trainOnWindow(run, window);
       progress.window += 1;
-      clock.tick(length * streams.train.batch);
+      clock.tick(window.length * streams.train.batch);
       if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
       if (observer.pauseRequested()) await pause();
@@ -113,20 +114,26 @@ type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'progress' | 'state'
 };
 
 /** One optimiser step: forward, backward, clipping, update, masks. */
-export function trainOnWindow(run: Trained, start: number, length: number): void {
+export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWindow): void {
   const { config, streams, model, optimizer, progress } = run;
   const { clip, clipNorm } = config.optimizer;
   const { seed } = config;
+  const { batch, microBatch } = config.training;
   const step = progress.step;
-  const dropout: Dropout = (site, p, shape) => (p === 0 ? undefined : dropoutMask({ seed, step, site }, p, shape));
+  const dropoutOf =
+    (part: number): Dropout =>
+    (site, p, shape, scaled) =>
+      p === 0 ? undefined : dropoutMask({ seed, step, site: site + part * partSites }, p, shape, scaled);
 
-  watchGradients(model.parameters, clipNorm, { seed, step });
-  const { loss, gradients, state } = lossAndGradients(model, streams.train.window(start, length), run.state, dropout);
+  watchGradients(model.parameters, clipNorm, { seed, step }, partCount(batch, microBatch));
+  const { loss, gradients, state } = lossAndGradientsInParts(
+    ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
+  );
   const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step });
   const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
   if (!Number.isFinite(lossOfWindow)) throw divergence(run, step + 1, `the loss is ${lossOfWindow}`);
   if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
-  optimizer.step(model.parameters, gradients, clipScale(norm, clip));
+  optimizer.step(model.parameters, gradients, clipScale(norm, clip), rate);
 
   tf.dispose([loss, ...gradients, ...run.state]);
   run.state = state;

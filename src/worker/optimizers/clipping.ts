@@ -23,12 +23,15 @@ interface Draw {
   readonly step: number;
 }
 
-/** To be called before back-propagation: tells packed parameters what will be asked of their dense gradient. */
-export function watchGradients(parameters: readonly Parameter[], kind: ClipNorm, draw: Draw): void {
+/**
+ * To be called before back-propagation: tells packed parameters what will be asked of their dense gradient.
+ * @param passes whose gradients are added up
+ */
+export function watchGradients(parameters: readonly Parameter[], kind: ClipNorm, draw: Draw, passes = 1): void {
   if (kind === 'active') return;
   for (const [index, parameter] of parameters.entries()) {
     if (!(parameter instanceof SparseParameter) || parameter.layout !== 'packed') continue;
-    parameter.denseGradient.watch(kind === 'all' ? 'norm' : { signs: signsFor(parameter, index, draw) });
+    parameter.denseGradient.watch(kind === 'all' ? 'norm' : { signs: signsFor(parameter, index, draw) }, passes);
   }
 }
 

@@ -17,8 +17,8 @@ export class Sgd implements Optimizer {
     this.#weightDecay = weightDecay;
   }
 
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number): void {
-    const rates = { learningRate: this.learningRate, weightDecay: this.#weightDecay, scale };
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
+    const rates = { learningRate: this.learningRate * rate, weightDecay: this.#weightDecay, scale };
     parameters.forEach((parameter, i) => {
       applySgd(parameter, gradients[i], rates);
     });

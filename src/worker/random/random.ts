@@ -11,6 +11,7 @@ const purposes = {
   dropout: 4,
   clipSketch: 5,
   language: 6,
+  windows: 7,
 } as const;
 
 export type Purpose = keyof typeof purposes;
