@@ -11,6 +11,8 @@ const purposes = {
   dropout: 4,
   clipSketch: 5,
   language: 6,
+  redistribution: 10,
+  rewiringNoise: 11,
 } as const;
 
 export type Purpose = keyof typeof purposes;
