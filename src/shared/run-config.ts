@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UserError } from './errors.js';
 import { modelSchema, refusedModelFields } from './model-config.js';
+import { methodKinds, methods } from './methods.js';
 
 /**
  * Everything that decides a run, in one value: parsed once, saved with the run, the same plain object in every process.
@@ -11,9 +12,9 @@ import { modelSchema, refusedModelFields } from './model-config.js';
 const uint32 = z.int().min(0).max(0xffff_ffff);
 const methodSchema = z.strictObject({
   kind: z
-    .enum(['dense', 'static', 'selfish'])
+    .enum(methodKinds)
     .default('selfish')
-    .describe('How the weights are sparse: not at all, with fixed masks, or with masks that compete (Selfish-RNN).'),
+    .describe('How the weights are sparse: not at all, with fixed masks, or with masks that a published rule rewires.'),
   density: z.number().gt(0).max(1).default(0.33).describe('Share of weights that is active (1 for a dense run).'),
   initialiser: z
     .enum(['uniform', 'er'])
@@ -24,12 +25,78 @@ const methodSchema = z.strictObject({
     .default('exact')
     .describe('Whether masks and growth draw exact counts, or each position on its own as the published code does.'),
   gateMode: z
-    .enum(['fused', 'fused-equal', 'per-gate'])
-    .default('fused')
-    .describe('Whether the gates of a matrix compete for its weights, regrow equal shares, or keep their own.'),
+    .enum(['auto', 'fused', 'fused-equal', 'per-gate'])
+    .default('auto')
+    .describe(
+      'Whether the gates of a matrix compete for its weights, regrow equal shares, or keep their own; auto: as the method does.',
+    ),
+  removal: z
+    .enum(['auto', 'magnitude', 'signed', 'threshold', 'global-magnitude'])
+    .default('auto')
+    .describe(
+      'What goes: the smallest of a layer, of its positive and its negative weights, of the network, or what a threshold says.',
+    ),
+  growth: z
+    .enum(['auto', 'random', 'gradient', 'momentum'])
+    .default('auto')
+    .describe('What grows: random positions, or those with the largest gradient, or running mean of it.'),
+  redistribution: z
+    .enum(['auto', 'none', 'nonzeros', 'magnitude', 'momentum'])
+    .default('auto')
+    .describe(
+      'How weights move between layers: not, or by what each has left, by its mean weight, or by its mean momentum.',
+    ),
   removingRate: z.number().min(0).max(1).default(0.8).describe('Share of active weights removed by the first update.'),
   finalRemovingRate: z.number().min(0).max(1).default(0.005).describe('The same at the end of training (cosine).'),
+  rateSchedule: z
+    .enum(['cosine', 'constant'])
+    .default('cosine')
+    .describe('Whether the removing rate falls along a cosine, or stays what it is at first.'),
+  interval: z.int().min(1).max(1_000_000_000).default(1).describe('Epochs or steps from one update to the next.'),
+  intervalUnit: z
+    .enum(['epochs', 'steps'])
+    .default('epochs')
+    .describe('What the interval counts; updates after an epoch come after its validation.'),
+  endStep: z
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .default(0)
+    .describe('Optimiser step after which masks stay, and at which the cosine ends; 0 for the end of training.'),
+  skipStep: z
+    .boolean()
+    .default(false)
+    .describe('Whether the weights rest in a step that an update follows, as the published RigL has it.'),
   excludeJustRemoved: z.boolean().default(false).describe('Whether a weight just removed may not grow back at once.'),
+  reinitialiseRegrown: z
+    .boolean()
+    .default(false)
+    .describe('Whether a weight that is removed and grows back at once starts anew, at 0 and with no average.'),
+  threshold: z
+    .number()
+    .gt(0)
+    .max(1000)
+    .default(1e-3)
+    .describe('Magnitude below which the first update removes, where removal is by threshold (DSR).'),
+  momentum: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.9)
+    .describe('Decay of the running mean of the gradient that growth and redistribution go by (SNFS).'),
+  l1: z.number().min(0).max(1).default(1e-5).describe('L1 penalty on the weights (DeepR).'),
+  noise: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1e-3)
+    .describe('Rate η of the noise on the gradient, of variance 2 η times the temperature (DeepR).'),
+  temperature: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1e-5)
+    .describe('Temperature of that noise in the first quarter of training; it falls with each of the next (DeepR).'),
   updateOnTrigger: z
     .boolean()
     .default(false)
@@ -170,16 +237,7 @@ export const runConfigSchema = z
       context.addIssue({ code: 'custom', path, input, message });
     };
     for (const { field, value, rule } of refusedModelFields(model)) refuse(['model', ...field], value, rule);
-    if (method.kind === 'dense' && method.density !== 1) {
-      refuse(['method', 'density'], method.density, 'must be 1 where method.kind is "dense"');
-    }
-    if (method.kind === 'selfish' && method.density === 1) {
-      refuse(
-        ['method', 'density'],
-        1,
-        'must be below 1 where method.kind is "selfish": weights need free positions to grow',
-      );
-    }
+    for (const { field, rule } of broken(method)) refuse(['method', field], method[field], rule);
     if (method.finalRemovingRate > method.removingRate) {
       const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;
       refuse(['method', 'finalRemovingRate'], method.finalRemovingRate, rule);
@@ -199,6 +257,47 @@ export const runConfigSchema = z
       refuse(['training', 'microBatch'], training.microBatch, `must be at most training.batch (${training.batch})`);
     }
   });
+
+/** Rules of a method that are about more than one field. */
+function broken(method: z.output<typeof methodSchema>): { field: keyof typeof method; rule: string }[] {
+  const rules: { field: keyof typeof method; rule: string }[] = [];
+  const refuse = (field: keyof typeof method, rule: string) => rules.push({ field, rule });
+  const row = methods[method.kind];
+  const kind = `where method.kind is "${method.kind}"`;
+  if (row.masks === 'none' && method.density !== 1) refuse('density', `must be 1 ${kind}`);
+  if (row.masks !== 'rewired') {
+    for (const field of ['removal', 'growth', 'redistribution'] as const) {
+      if (method[field] !== 'auto') refuse(field, `must be "auto" ${kind}: its masks never change`);
+    }
+    return rules;
+  }
+  if (method.density === 1) refuse('density', `must be below 1 ${kind}: weights need free positions to grow`);
+  if (row.schedule === 'step') {
+    const own = `must be %s ${kind}: it removes what changes its sign, after every step`;
+    if (method.removal !== 'auto') refuse('removal', own.replace('%s', '"auto"'));
+    if (method.interval !== 1) refuse('interval', own.replace('%s', '1'));
+    if (method.intervalUnit !== 'epochs') refuse('intervalUnit', own.replace('%s', '"epochs"'));
+    if (method.skipStep) refuse('skipStep', own.replace('%s', 'false'));
+  }
+  if (method.skipStep && method.intervalUnit === 'steps' && method.interval === 1) {
+    refuse('skipStep', 'must be false where masks are updated after every step: nothing would be trained');
+  }
+  const gateMode = method.gateMode === 'auto' ? row.gateMode : method.gateMode;
+  if (gateMode === 'per-gate') {
+    const moved = method.redistribution === 'auto' ? row.redistribution : method.redistribution;
+    const removal = method.removal === 'auto' ? row.removal : method.removal;
+    if (moved !== 'none') {
+      refuse(
+        'gateMode',
+        `must be "fused" or "fused-equal" where redistribution is "${moved}": a gate cannot keep its own`,
+      );
+    }
+    if (removal === 'threshold' || removal === 'global-magnitude') {
+      refuse('gateMode', `must be "fused" or "fused-equal" where removal is "${removal}": it sees the whole network`);
+    }
+  }
+  return rules;
+}
 
 export type RunConfig = z.output<typeof runConfigSchema>;
 /** A run configuration in which any field may be left to its default. */

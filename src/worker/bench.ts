@@ -1,3 +1,4 @@
+import { methods } from '../shared/methods.js';
 import type { RunConfig } from '../shared/run-config.js';
 import type { StepBenchmark } from '../shared/run-events.js';
 import { Streams } from './corpus/batches.js';
@@ -6,8 +7,8 @@ import { initialParameters, modelKinds } from './models/build.js';
 import { createOptimizer } from './optimizers/optimizer.js';
 import { profileOf, Recorder } from './profile.js';
 import { RandomWords } from './random/random.js';
-import { initialMasks, nothingDone, refuseTooLarge } from './run.js';
-import { methods } from './sparsity/methods.js';
+import { initialMasks, noEvidence, nothingDone, refuseTooLarge } from './run.js';
+import { rulesOf } from './sparsity/methods.js';
 import { trainOnWindow } from './trainer.js';
 
 /** Steps before those that count: in the first one memory is made, in the second it is first used again. */
@@ -28,6 +29,7 @@ export async function benchStep(
   const layout = config.device.layout === 'auto' ? engine.preferredLayout(config.method.density) : config.device.layout;
   const kind = modelKinds[config.model.kind];
   const method = methods[config.method.kind];
+  const rules = rulesOf(config.method);
   const specs = kind.parameters(config.model, vocabulary);
   refuseTooLarge(specs, method, config, layout);
   const parameters = initialParameters(specs, initialMasks(specs, method, config), layout, config.seed);
@@ -43,7 +45,9 @@ export async function benchStep(
         batch,
       ),
     },
-    progress: nothingDone(),
+    rules,
+    evidence: noEvidence(config.method, rules),
+    progress: nothingDone(config),
     state: model.initialState(batch),
   };
   const recorder = profile ? new Recorder() : undefined;

@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../shared/errors.js';
+import { methods, type MethodRow } from '../shared/methods.js';
 import { differences, parseRunConfig, type RunConfig } from '../shared/run-config.js';
 import type { RunEventOf } from '../shared/run-events.js';
 import { streamsOf, type Streams } from './corpus/batches.js';
@@ -16,9 +17,11 @@ import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } fr
 import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
 import { countPerGate } from './sparsity/gates.js';
 import { initialPatterns } from './sparsity/initial-topology.js';
-import { methods, type Method } from './sparsity/methods.js';
+import { rulesOf, type Rules } from './sparsity/methods.js';
+import { Evidence } from './sparsity/evidence.js';
 import { DenseParameter, slots, SparseParameter, type Layout, type Parameter } from './sparsity/parameter.js';
 import { Pattern } from './sparsity/pattern.js';
+import { initialMethodState } from './sparsity/topology.js';
 import {
   Checkpoints,
   type Checkpoint,
@@ -40,7 +43,10 @@ export interface Run {
   readonly reference: RunEventOf<'started'>['corpus']['reference'];
   readonly streams: { readonly train: Streams; readonly valid: Streams; readonly test: Streams };
   readonly model: LanguageModel;
-  readonly method: Method;
+  readonly method: MethodRow;
+  /** Undefined where masks never change. */
+  readonly rules: Rules | undefined;
+  readonly evidence: Evidence;
   readonly optimizer: Optimizer;
   readonly checkpoints: Checkpoints;
   /** Of a run that has masks. */
@@ -55,7 +61,7 @@ export interface Run {
   readonly resumedFrom: (CheckpointFile & { readonly step: number }) | null;
 }
 
-export const nothingDone = (): Progress => ({
+export const nothingDone = (config: RunConfig): Progress => ({
   epoch: 0,
   window: 0,
   step: 0,
@@ -64,7 +70,13 @@ export const nothingDone = (): Progress => ({
   report: { loss: 0, gradientNorm: 0, steps: 0 },
   best: null,
   trainingMs: 0,
+  method: initialMethodState(config.method),
 });
+
+/** What a run's method asks of its training steps, with nothing known yet. */
+export function noEvidence(method: RunConfig['method'], rules: Rules | undefined): Evidence {
+  return new Evidence(rules?.evidence ?? [], method.momentum);
+}
 
 /**
  * Makes a run ready to train: new, or from its last checkpoint.
@@ -92,19 +104,22 @@ export async function openRun(
       ? initialParameters(specs, initialMasks(specs, method, config), layout, config.seed)
       : restoredParameters(specs, method, checkpoint.tensors, layout);
   const optimizer = createOptimizer(config.optimizer, parameters);
+  const rules = rulesOf(config.method);
+  const evidence = noEvidence(config.method, rules);
   if (checkpoint !== undefined) {
     optimizer.restore(checkpoint.optimizer);
     restoreSlots(parameters, checkpoint.tensors);
+    restoreEvidence(evidence, parameters, checkpoint.tensors);
   }
   const model = modelKinds[config.model.kind].create(config.model, parameters);
   const sparse = parameters.filter((parameter) => parameter instanceof SparseParameter);
   return {
-    ...{ config, engine, layout, corpus, streams, model, method, optimizer, checkpoints },
+    ...{ config, engine, layout, corpus, streams, model, method, rules, evidence, optimizer, checkpoints },
     reference: { valid: referencePerplexities(corpus, 'valid'), test: referencePerplexities(corpus, 'test') },
-    masks: method.sparse ? openMasks(join(folders.run, 'masks.bin'), sparse, checkpoint) : undefined,
+    masks: isSparse(method) ? openMasks(join(folders.run, 'masks.bin'), sparse, checkpoint, rules) : undefined,
     budgets:
       checkpoint?.budgets ?? Object.fromEntries(sparse.map((parameter) => [parameter.name, budgetsOf(parameter)])),
-    progress: checkpoint?.progress ?? nothingDone(),
+    progress: checkpoint?.progress ?? nothingDone(config),
     state: checkpoint === undefined ? model.initialState(config.training.batch) : restoredState(checkpoint.tensors),
     sequence: checkpoint?.sequence ?? 0,
     resumedFrom: checkpoint === undefined ? null : { ...checkpoint.onDisk, step: checkpoint.progress.step },
@@ -124,6 +139,9 @@ export function checkpointOf(run: Run): Checkpoint {
       const data = parameter.read(slot);
       tensors.set(`${slot}.${parameter.name}`, { shape: [data.length], data });
     }
+  }
+  for (const [kind, name, data] of run.evidence.entries()) {
+    tensors.set(`${kind}.${name}`, { shape: [data.length], data });
   }
   run.state.forEach((tensor, i) => {
     tensors.set(`state.${i}`, { shape: tensor.shape, data: tensor.dataSync<'float32'>() });
@@ -202,13 +220,13 @@ export function describeRun(run: Run): RunEventOf<'started'> {
  */
 export function refuseTooLarge(
   specs: readonly ParameterSpec[],
-  method: Method,
+  method: MethodRow,
   config: RunConfig,
   layout: Layout,
 ): void {
-  const density = method.sparse && layout === 'packed' ? config.method.density : 1;
+  const density = isSparse(method) && layout === 'packed' ? config.method.density : 1;
   const sizes = specs.map(({ shape }) => shape.reduce((product, length) => product * length, 1));
-  const copies = (config.optimizer.kind === 'sgd' ? 2 : 4) + (method.sparse && layout === 'masked' ? 1 : 0);
+  const copies = (config.optimizer.kind === 'sgd' ? 2 : 4) + (isSparse(method) && layout === 'masked' ? 1 : 0);
   const bytes = 4 * copies * density * sizes.reduce((sum, size) => sum + size, 0);
   const largest = Math.max(...sizes);
   const gigabytes = (count: number) => (count / 1e9).toFixed(1);
@@ -253,8 +271,17 @@ function referencePerplexities(corpus: Corpus, split: 'valid' | 'test') {
   };
 }
 
-export function initialMasks(specs: readonly ParameterSpec[], method: Method, config: RunConfig): Map<string, Pattern> {
-  if (!method.sparse) return new Map();
+/** Whether matrices have masks at all. */
+function isSparse(method: MethodRow): boolean {
+  return method.masks !== 'none';
+}
+
+export function initialMasks(
+  specs: readonly ParameterSpec[],
+  method: MethodRow,
+  config: RunConfig,
+): Map<string, Pattern> {
+  if (!isSparse(method)) return new Map();
   const matrices = matricesOf(specs);
   const patterns = initialPatterns(matrices, config.method, config.seed);
   return new Map(matrices.map(({ name }, i) => [name, patterns[i]]));
@@ -262,13 +289,14 @@ export function initialMasks(specs: readonly ParameterSpec[], method: Method, co
 
 function restoredParameters(
   specs: readonly ParameterSpec[],
-  method: Method,
+  method: MethodRow,
   tensors: Tensors,
   layout: Layout,
 ): Parameter[] {
   return specs.map((spec) => {
     const values = floats(tensors, `values.${spec.name}`);
-    if (!method.sparse || !isSparsifiable(spec)) return new DenseParameter(spec.name, spec.shape, spec.gates, values);
+    if (!isSparse(method) || !isSparsifiable(spec))
+      return new DenseParameter(spec.name, spec.shape, spec.gates, values);
     const shape = matrixShape(spec);
     return new SparseParameter(spec.name, shape, spec.gates, patternFrom(tensors, spec.name, shape), values, layout);
   });
@@ -283,6 +311,14 @@ function restoreSlots(parameters: readonly Parameter[], tensors: Tensors): void 
   }
 }
 
+function restoreEvidence(evidence: Evidence, parameters: readonly Parameter[], tensors: Tensors): void {
+  for (const { name } of parameters) {
+    for (const kind of ['gradient', 'momentum'] as const) {
+      if (tensors.has(`${kind}.${name}`)) evidence.restore(kind, name, floats(tensors, `${kind}.${name}`));
+    }
+  }
+}
+
 function restoredState(tensors: Tensors): State {
   const state: tf.Tensor2D[] = [];
   for (let i = 0; tensors.has(`state.${i}`); i++) {
@@ -292,14 +328,22 @@ function restoredState(tensors: Tensors): State {
   return state;
 }
 
-function openMasks(path: string, sparse: readonly SparseParameter[], checkpoint: Checkpoint | undefined): MaskLog {
+function openMasks(
+  path: string,
+  sparse: readonly SparseParameter[],
+  checkpoint: Checkpoint | undefined,
+  rules: Rules | undefined,
+): MaskLog {
   const patterns = sparse.map(({ pattern }) => pattern);
-  if (checkpoint !== undefined) return MaskLog.reopen(path, checkpoint.maskBytes, patterns);
-  return MaskLog.create(
-    path,
-    sparse.map(({ name }) => name),
-    patterns,
-  );
+  if (checkpoint === undefined) {
+    return MaskLog.create(
+      path,
+      sparse.map(({ name }) => name),
+      patterns,
+    );
+  }
+  // Masks that change with every step are written once an epoch: a checkpoint may have others than the file.
+  return MaskLog.reopen(path, checkpoint.maskBytes, rules?.schedule === 'step' ? undefined : patterns);
 }
 
 function patternFrom(tensors: Tensors, name: string, [rows, columns]: readonly [number, number]): Pattern {

@@ -7,11 +7,18 @@ import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
 import { partSites, type Dropout } from './models/model.js';
 import { dropoutMask } from './ops/dropout-mask.js';
 import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
+import {
+  emitInitialTopology,
+  momentOf,
+  removingRateNow,
+  updateAfterEpoch,
+  updateAfterNextStep,
+  updateAtOnce,
+} from './rewiring.js';
 import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
-import { SparseParameter } from './sparsity/parameter.js';
+import { takeWholeGradients } from './sparsity/evidence.js';
+import { withNoise } from './sparsity/penalty.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
-import { removingRate } from './sparsity/schedule.js';
-import { summarise, updateTopology, type LayerChange } from './sparsity/topology.js';
 import * as tf from './tf.js';
 
 /** The world outside the loop. */
@@ -73,8 +80,10 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     const windows = trainingWindows(streams.train, config, progress.epoch);
     while (progress.window < windows.length) {
       const window = windows[progress.window];
-      trainOnWindow(run, window);
+      const update = updateAfterNextStep(run, progress.window === windows.length - 1);
+      trainOnWindow(run, window, update !== undefined);
       progress.window += 1;
+      if (update === 'at once') updateAtOnce(run, emit);
       clock.tick(window.length * streams.train.batch);
       if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
@@ -91,7 +100,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     const epoch = progress.epoch + 1;
     const cause = optimizer.afterValidation(model.parameters, loss, epoch);
     if (cause !== undefined) emit({ type: 'averaging', step: progress.step, epoch, cause });
-    if (cause === undefined || config.method.updateOnTrigger) updateMasks(run, emit);
+    if (cause === undefined || config.method.updateOnTrigger) updateAfterEpoch(run, emit);
 
     Object.assign(progress, { epoch, window: 0, epochLoss: { sum: 0, words: 0 } });
     tf.dispose([...run.state]);
@@ -109,13 +118,16 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 }
 
 /** What a training step works on. */
-type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'progress' | 'state'> & {
+type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence' | 'progress' | 'state'> & {
   readonly streams: Pick<Run['streams'], 'train'>;
 };
 
-/** One optimiser step: forward, backward, clipping, update, masks. */
-export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWindow): void {
-  const { config, streams, model, optimizer, progress } = run;
+/**
+ * One optimiser step: forward, backward, clipping, update, masks.
+ * @param updateFollows whether the topology changes before the next one
+ */
+export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWindow, updateFollows = false): void {
+  const { config, streams, model, evidence, progress } = run;
   const { clip, clipNorm } = config.optimizer;
   const { seed } = config;
   const { batch, microBatch } = config.training;
@@ -125,15 +137,22 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
     (site, p, shape, scaled) =>
       p === 0 ? undefined : dropoutMask({ seed, step, site: site + part * partSites }, p, shape, scaled);
 
-  watchGradients(model.parameters, clipNorm, { seed, step }, partCount(batch, microBatch));
+  const whole = evidence.wantsGradient(updateFollows);
+  watchGradients(model.parameters, clipNorm, { seed, step }, { whole, passes: partCount(batch, microBatch) });
   const { loss, gradients, state } = lossAndGradientsInParts(
     ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
   );
-  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step });
+  const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
+  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, wholes);
   const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
   if (!Number.isFinite(lossOfWindow)) throw divergence(run, step + 1, `the loss is ${lossOfWindow}`);
   if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
-  optimizer.step(model.parameters, gradients, clipScale(norm, clip), rate);
+  const scale = clipScale(norm, clip);
+  if (wholes !== undefined) {
+    evidence.noteGradient(wholes, scale, updateFollows);
+    tf.dispose([...wholes.values()].filter((tensor) => !gradients.includes(tensor)));
+  }
+  if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale, rate);
 
   tf.dispose([loss, ...gradients, ...run.state]);
   run.state = state;
@@ -143,6 +162,18 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
   progress.report.loss += lossOfWindow;
   progress.report.gradientNorm += norm;
   progress.report.steps += 1;
+}
+
+function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, rate: number): void {
+  const { config, model, optimizer, rules, evidence } = run;
+  if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
+  if (rules?.schedule !== 'step') {
+    optimizer.step(model.parameters, gradients, scale, rate);
+    return;
+  }
+  const noisy = withNoise(model.parameters, gradients, scale, config.method, config.seed, momentOf(run));
+  optimizer.step(model.parameters, noisy, 1, rate);
+  tf.dispose(noisy);
 }
 
 /** Takes note of a validation loss and keeps the weights that were measured if no epoch was better. */
@@ -161,50 +192,6 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   emit({ type: 'evaluation', step: progress.step, epoch, trainingLoss, loss, perplexity, best, averaged });
 }
 
-/** The topology update at the end of an epoch, if the method has one. */
-function updateMasks(run: Run, emit: (event: RunEvent) => void): void {
-  const { config, method, optimizer, progress, budgets } = run;
-  if (method.update === undefined) return;
-  const sparse = sparseParameters(run);
-  const layers = sparse.map((parameter) => ({
-    name: parameter.name,
-    gates: parameter.gates,
-    pattern: parameter.pattern,
-    values: parameter.read('values'),
-    budgets: budgets[parameter.name],
-  }));
-  progress.updates += 1;
-  const rate = removingRateNow(run);
-  const context = { config: config.method, seed: config.seed, update: progress.updates, rate };
-  const changes = updateTopology(layers, method.update, context);
-  sparse.forEach((parameter, i) => {
-    parameter.changePattern(changes[i].pattern, optimizer.fills);
-  });
-  run.masks?.append(changes.map(({ pattern }) => pattern));
-  emitTopology(run, rate, changes, emit);
-}
-
-function emitInitialTopology(run: Run, emit: (event: RunEvent) => void): void {
-  const nothing = new Int32Array(0);
-  const layers = sparseParameters(run).map(({ name, pattern }) => ({
-    name,
-    pattern,
-    removed: nothing,
-    grown: nothing,
-  }));
-  if (layers.length > 0) emitTopology(run, 0, layers, emit);
-}
-
-function emitTopology(run: Run, rate: number, changes: readonly LayerChange[], emit: (event: RunEvent) => void): void {
-  const { step, epoch, updates } = run.progress;
-  const layers = sparseParameters(run).map((parameter, i) => ({
-    name: parameter.name,
-    ...summarise(parameter.gates, changes[i]),
-  }));
-  const update = updates;
-  emit({ type: 'sparsity', step, epoch: update === 0 ? 0 : epoch + 1, update, removingRate: rate, layers });
-}
-
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
   const { optimizer, progress } = run;
   const { loss, gradientNorm: norm, steps } = progress.report;
@@ -215,7 +202,7 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
     loss: loss / steps,
     gradientNorm: norm / steps,
     learningRate: optimizer.learningRate,
-    removingRate: run.method.update === undefined ? 0 : removingRateNow(run),
+    removingRate: removingRateNow(run),
     tokensPerSecond: clock.speed(),
   });
   progress.report = { loss: 0, gradientNorm: 0, steps: 0 };
@@ -252,17 +239,6 @@ function emitCheckpoint({ progress }: Run, { file, bytes }: CheckpointFile, emit
 /** Lets averages and weights change places; called twice, it changes nothing. */
 function exchangeAverages({ model }: Run): void {
   for (const parameter of model.parameters) parameter.exchange('values', 'average');
-}
-
-function sparseParameters({ model }: Run): SparseParameter[] {
-  return model.parameters.filter((parameter) => parameter instanceof SparseParameter);
-}
-
-/** p(t), with t counted in optimiser steps and T in windows of full length. */
-function removingRateNow({ config, streams, progress }: Run): number {
-  const { epochs, bptt } = config.training;
-  const duration = Math.max(1, Math.floor((epochs * streams.train.rows) / bptt));
-  return removingRate(config.method.removingRate, config.method.finalRemovingRate, progress.step, duration);
 }
 
 function divergence({ config }: Pick<Run, 'config'>, step: number, what: string): UserError {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { growByGradient } from '../../src/worker/sparsity/growth.js';
+import { growByScore } from '../../src/worker/sparsity/growth.js';
 import { removalCount, smallestMagnitude } from '../../src/worker/sparsity/removal.js';
 import { difference } from '../../src/worker/sparsity/selection.js';
 import { complement } from '../../src/worker/sparsity/pattern.js';
@@ -30,7 +30,7 @@ export const topologyCase: Kind = {
       comparison.addSets(name('kept'), kept, positionsIn('kept'));
 
       const candidates = complement(kept, weight.length);
-      const grown = growByGradient(tensors.floats(name('grad')))(candidates, count);
+      const grown = growByScore(tensors.floats(name('grad')))(candidates, count);
       comparison.addSets(name('gradient_grown'), [...kept, ...grown], positionsIn('gradient_grown'));
     }
     // What the official code's rule for SET keeps is in the file too, and is not our rule.

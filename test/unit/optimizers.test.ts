@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
-import { parseRunConfig } from '../../src/shared/run-config.js';
 import { startEngine } from '../../src/worker/engines/engine.js';
 import { createOptimizer } from '../../src/worker/optimizers/optimizer.js';
 import { afterEpoch } from '../../src/worker/optimizers/plateau.js';
 import { SntAsgd } from '../../src/worker/optimizers/snt-asgd.js';
 import { isTriggered } from '../../src/worker/optimizers/trigger.js';
-import { methods } from '../../src/worker/sparsity/methods.js';
+import { rulesOf } from '../../src/worker/sparsity/methods.js';
 import { DenseParameter, SparseParameter, type Layout, type Parameter } from '../../src/worker/sparsity/parameter.js';
 import { Pattern } from '../../src/worker/sparsity/pattern.js';
 import { updateTopology } from '../../src/worker/sparsity/topology.js';
 import * as tf from '../../src/worker/tf.js';
+import { contextOf } from './support/layers.js';
 import { denseSlot, patternOf } from '../golden/parameters.js';
 import {
   denseParameter,
@@ -322,9 +322,8 @@ for (const layout of layouts) {
 
     const { pattern, activeCount, name } = parameter;
     const layer = { name, pattern, budgets: [activeCount], values: parameter.read('values'), gates: parameter.gates };
-    const { method } = parseRunConfig({});
-    const context = { config: method, seed: 1, update: 1, rate: 0.8 };
-    const [change] = updateTopology([layer], methods.selfish.update!, context);
+    const context = contextOf({ rate: 0.8 });
+    const [change] = updateTopology([layer], rulesOf(context.config)!, context).changes;
     parameter.changePattern(change.pattern, optimizer.fills);
 
     const cameBack = change.grown.filter((position) => change.removed.includes(position));

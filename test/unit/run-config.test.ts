@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { UserError } from '../../src/shared/errors.js';
+import { methodKinds, methods } from '../../src/shared/methods.js';
 import { presetNamed, presets } from '../../src/shared/presets.js';
 import { applySettings, parseRunConfig, runConfigSchema } from '../../src/shared/run-config.js';
 import { modelFields, modelKindNames } from '../../src/shared/model-config.js';
@@ -364,6 +365,47 @@ describe('an impossible combination is refused with field, value and rule:', () 
       what: 'a removing rate below the default end',
       input: { method: { removingRate: 0 } },
       reason: 'method.finalRemovingRate: 0.005 must be at most method.removingRate (0): the rate only falls',
+    },
+    ...methodKinds
+      .filter((kind) => methods[kind].masks === 'rewired')
+      .map((kind) => ({
+        what: `no free place for ${kind}`,
+        input: { method: { kind, density: 1 } },
+        reason: `method.density: 1 must be below 1 where method.kind is "${kind}": weights need free positions to grow`,
+      })),
+    ...(['removal', 'growth', 'redistribution'] as const).map((field) => ({
+      what: `a rule of ${field} for masks that never change`,
+      input: {
+        method: { kind: 'static', [field]: { removal: 'signed', growth: 'gradient', redistribution: 'none' }[field] },
+      },
+      reason: `method.${field}: "${{ removal: 'signed', growth: 'gradient', redistribution: 'none' }[field]}" must be "auto" where method.kind is "static": its masks never change`,
+    })),
+    ...[
+      { field: 'removal', value: 'magnitude', rule: '"auto"' },
+      { field: 'interval', value: 2, rule: '1' },
+      { field: 'intervalUnit', value: 'steps', rule: '"epochs"' },
+      { field: 'skipStep', value: true, rule: 'false' },
+    ].map(({ field, value, rule }) => ({
+      what: `${field} for DeepR`,
+      input: { method: { kind: 'deepr', [field]: value } },
+      reason: `method.${field}: ${JSON.stringify(value)} must be ${rule} where method.kind is "deepr": it removes what changes its sign, after every step`,
+    })),
+    {
+      what: 'steps that are all skipped',
+      input: { method: { intervalUnit: 'steps', skipStep: true } },
+      reason: 'method.skipStep: true must be false where masks are updated after every step: nothing would be trained',
+    },
+    {
+      what: 'gates that keep their own while layers do not',
+      input: { method: { kind: 'snfs', gateMode: 'per-gate' } },
+      reason:
+        'method.gateMode: "per-gate" must be "fused" or "fused-equal" where redistribution is "momentum": a gate cannot keep its own',
+    },
+    {
+      what: 'gates kept apart by a rule that sees the whole network',
+      input: { method: { kind: 'set', removal: 'global-magnitude' } },
+      reason:
+        'method.gateMode: "auto" must be "fused" or "fused-equal" where removal is "global-magnitude": it sees the whole network',
     },
     ...(['sgd', 'adam'] as const).map((kind) => ({
       what: `averaging with ${kind}`,

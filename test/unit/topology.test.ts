@@ -1,22 +1,22 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
-import { parseRunConfig } from '../../src/shared/run-config.js';
 import { countPerGate, splitEqually } from '../../src/worker/sparsity/gates.js';
-import { growByGradient } from '../../src/worker/sparsity/growth.js';
-import { methods, type Method } from '../../src/worker/sparsity/methods.js';
+import { growByScore } from '../../src/worker/sparsity/growth.js';
+import type { Layer } from '../../src/worker/sparsity/layer.js';
+import { rulesOf } from '../../src/worker/sparsity/methods.js';
 import { SparseParameter } from '../../src/worker/sparsity/parameter.js';
 import { ascending, Pattern } from '../../src/worker/sparsity/pattern.js';
 import { removalCount, smallestMagnitude } from '../../src/worker/sparsity/removal.js';
 import { removingRate } from '../../src/worker/sparsity/schedule.js';
-import { summarise, updateTopology, type Layer, type UpdateContext } from '../../src/worker/sparsity/topology.js';
+import { summarise, updateTopology } from '../../src/worker/sparsity/topology.js';
 import { startCpu } from './support/cpu-engine.js';
-import { anyContext, anyLayers, contextOf, gateModes, layerOf, perGate } from './support/layers.js';
+import { anyContext, anyLayers, contextOf, gateModes, layerOf, perGate, type Context } from './support/layers.js';
 import { holds } from './support/property.js';
 
 beforeAll(startCpu);
 
-const selfish = methods.selfish.update!;
-const update = (layers: readonly Layer[], context: UpdateContext) => updateTopology(layers, selfish, context);
+const update = (layers: readonly Layer[], context: Context) =>
+  updateTopology(layers, rulesOf(context.config)!, context).changes;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
 const without = (positions: Int32Array, others: Int32Array) => positions.filter((one) => !others.includes(one));
@@ -24,8 +24,8 @@ const inBoth = (positions: Int32Array, others: Int32Array) => positions.filter((
 
 /** Checks every layer of an update of any layers in any mode. */
 function eachLayer(
-  check: (layer: Layer, change: ReturnType<typeof update>[number], context: UpdateContext) => void,
-  only: (context: UpdateContext) => boolean = () => true,
+  check: (layer: Layer, change: ReturnType<typeof update>[number], context: Context) => void,
+  only: (context: Context) => boolean = () => true,
 ): void {
   holds(
     fc.property(anyLayers, anyContext.filter(only), (layers, context) => {
@@ -39,7 +39,7 @@ function eachLayer(
   );
 }
 
-const exact = ({ config }: UpdateContext) => config.sampling === 'exact';
+const exact = ({ config }: Context) => config.sampling === 'exact';
 
 test('an exact update leaves every layer with as many active weights as before', () => {
   eachLayer((layer, { pattern }) => {
@@ -350,22 +350,18 @@ for (const gateMode of gateModes) {
 }
 
 test('growth by gradient takes the positions with the largest gradient', () => {
-  const grow = growByGradient(Float32Array.of(0.1, -0.9, 0.3, 0.8));
+  const grow = growByScore(Float32Array.of(0.1, -0.9, 0.3, 0.8));
   expect([...grow(ascending(4), 2)]).toEqual([1, 3]);
 });
 
 test('growth by gradient takes none but candidates, of equal gradients those at the smaller position', () => {
-  const grow = growByGradient(Float32Array.of(9, 1, -2, 9, 2, 2));
+  const grow = growByScore(Float32Array.of(9, 1, -2, 9, 2, 2));
   expect([...grow(Int32Array.of(1, 2, 4, 5), 2)]).toEqual([2, 4]);
 });
 
 test('an update with growth by gradient fills the free positions with the largest gradient', () => {
   const gradient = Float32Array.from({ length: 24 }, (_, i) => ((i * 7) % 24) - 12);
-  const rules: NonNullable<Method['update']> = {
-    removal: smallestMagnitude,
-    growth: () => growByGradient(gradient),
-  };
-  const [{ removed, grown }] = updateTopology([example], rules, contextOf({}));
+  const [{ removed, grown }] = update([{ ...example, scores: { gradient } }], contextOf({}, { growth: 'gradient' }));
   const survivors = without(example.pattern.positions(), removed);
   const free = [...ascending(24)].filter((position) => !survivors.includes(position));
   const best = free.sort((a, b) => Math.abs(gradient[b]) - Math.abs(gradient[a]) || a - b).slice(0, 6);
@@ -434,19 +430,3 @@ for (const gateMode of gateModes) {
     }
   });
 }
-
-test('static masks have no rule of update', () => {
-  expect(methods.static).toEqual({ sparse: true });
-});
-
-test('a dense run has neither masks nor a rule of update', () => {
-  expect(methods.dense).toEqual({ sparse: false });
-});
-
-test('Selfish-RNN removes by magnitude and grows at random', () => {
-  expect(methods.selfish.sparse).toBe(true);
-  expect(selfish.removal).toBe(smallestMagnitude);
-  const { method } = parseRunConfig({});
-  const grow = selfish.growth({ seed: 1, update: 1, layer: 0 }, 100, method);
-  expect(grow(ascending(100), 10)).toHaveLength(10);
-});

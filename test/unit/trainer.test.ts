@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { methodKinds, methods } from '../../src/shared/methods.js';
 import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-config.js';
 import type { RunEvent, RunEventOf } from '../../src/shared/run-events.js';
 import { adoptWeights, openRun, weightsOf, type Run } from '../../src/worker/run.js';
@@ -141,6 +142,35 @@ const variants: Record<string, PartialRunConfig> = {
   },
   'a GRU': { ...tiny, model: { ...tiny.model, kind: 'gru' } },
   'an Elman network, packed': { ...tiny, model: { ...tiny.model, kind: 'elman-rnn' }, device: { layout: 'packed' } },
+  'SET with a constant rate and an end, packed': {
+    ...tiny,
+    method: { ...tiny.method, kind: 'set', rateSchedule: 'constant', endStep: 18 },
+    device: { layout: 'packed' },
+  },
+  'RigL after every epoch': { ...tiny, method: { ...tiny.method, kind: 'rigl' } },
+  'RigL after every fifth step, which is skipped, packed, a sketched norm': {
+    ...tiny,
+    method: { ...tiny.method, kind: 'rigl', interval: 5, intervalUnit: 'steps', skipStep: true },
+    optimizer: { ...tiny.optimizer, clipNorm: 'sketched' },
+    device: { layout: 'packed' },
+  },
+  'SNFS, packed': { ...tiny, method: { ...tiny.method, kind: 'snfs' }, device: { layout: 'packed' } },
+  'DSR with weights that start anew': {
+    ...tiny,
+    method: { ...tiny.method, kind: 'dsr', threshold: 0.05, reinitialiseRegrown: true },
+  },
+  'global magnitude, packed': {
+    ...tiny,
+    method: { ...tiny.method, kind: 'global-magnitude' },
+    device: { layout: 'packed' },
+  },
+  'DeepR, packed, Adam': {
+    ...tiny,
+    method: { ...tiny.method, kind: 'deepr', noise: 0.1, temperature: 1e-3 },
+    optimizer: { kind: 'adam' },
+    device: { layout: 'packed' },
+  },
+  'DeepR with averaging, masked': { ...tiny, method: { ...tiny.method, kind: 'deepr' }, device: { layout: 'masked' } },
   'dense, plain SGD': { ...tiny, method: { kind: 'dense', density: 1 }, optimizer: { kind: 'sgd', learningRate: 5 } },
 };
 
@@ -204,11 +234,82 @@ test('the same seed gives the same curve, another seed another one', async () =>
   expect(story(other.events)).not.toEqual(story(first.events));
 });
 
-test('packed and masked layouts give the same run to the last bit where both have the same products', async () => {
-  const masked = await trained({ ...tiny, device: { engine: 'wasm', layout: 'masked' } });
-  const packed = await trained({ ...tiny, device: { engine: 'wasm', layout: 'packed' } });
-  expect(story(packed.events)).toEqual(story(masked.events));
-  expect(outcome(packed)).toEqual(outcome(masked));
+const rewired = methodKinds.filter((kind) => methods[kind].masks === 'rewired');
+
+for (const kind of rewired) {
+  test(`packed and masked layouts give the same run to the last bit where both have the same products (${kind})`, async () => {
+    const config = { ...tiny, method: { ...tiny.method, kind } };
+    const masked = await trained({ ...config, device: { engine: 'wasm', layout: 'masked' } });
+    const packed = await trained({ ...config, device: { engine: 'wasm', layout: 'packed' } });
+    expect(story(packed.events)).toEqual(story(masked.events));
+    expect(outcome(packed)).toEqual(outcome(masked));
+  });
+}
+
+test('each method that rewires has masks of its own from the same start', async () => {
+  const last = new Map<string, string>();
+  for (const kind of rewired) {
+    // A threshold and a noise at which something happens in so few steps.
+    const method = { ...tiny.method, kind, threshold: 0.05, noise: 1, temperature: 0.01, gateMode: 'fused' } as const;
+    const result = await trained({ ...tiny, method });
+    const masks = [...readMasks(join(result.folder, 'masks.bin'))];
+    expect(masks.length).toBeGreaterThan(2);
+    last.set(
+      kind,
+      masks
+        .at(-1)!
+        .map(({ pattern }) => pattern.positions().join())
+        .join('|'),
+    );
+    dispose(result);
+  }
+  expect(new Set(last.values()).size).toBe(rewired.length);
+});
+
+test('updates come every so many epochs or steps, and end with the step that was given', async () => {
+  const stepsOf = async (method: PartialRunConfig['method']) => {
+    const { events } = await trained({ ...tiny, method: { ...tiny.method, ...method, updateOnTrigger: true } });
+    return of(events, 'sparsity').map(({ step }) => step);
+  };
+  const { stepsPerEpoch } = of((await trained(tiny)).events, 'started')[0];
+  expect(stepsPerEpoch).toBe(8);
+  expect(await stepsOf({ interval: 2 })).toEqual([0, 16, 32]);
+  expect(await stepsOf({ interval: 5, intervalUnit: 'steps' })).toEqual([0, 5, 10, 15, 20, 25, 30]);
+  expect(await stepsOf({ interval: 5, intervalUnit: 'steps', endStep: 15 })).toEqual([0, 5, 10, 15]);
+  expect(await stepsOf({ endStep: 17 })).toEqual([0, 8, 16]);
+});
+
+test('a constant removing rate stays, a cosine falls to its end', async () => {
+  const rates = async (method: PartialRunConfig['method']) => {
+    const { events } = await trained({ ...tiny, method: { ...tiny.method, ...method } });
+    return of(events, 'sparsity')
+      .slice(1)
+      .map(({ removingRate }) => removingRate);
+  };
+  expect(await rates({ rateSchedule: 'constant', removingRate: 0.3 })).toEqual([0.3, 0.3, 0.3]);
+  const [first, second, third] = await rates({ endStep: 32 });
+  expect(first).toBeCloseTo(0.005 + (0.495 * (1 + Math.cos(Math.PI / 4))) / 2, 9);
+  expect(second).toBeCloseTo(0.005 + (0.495 * (1 + Math.cos((3 * Math.PI) / 4))) / 2, 9);
+  expect(third).toBeCloseTo(0.005, 9);
+});
+
+test('in a step that an update follows weights rest where the run skips it', async () => {
+  let before: Float32Array[] = [];
+  let compared = 0;
+  const method = { ...tiny.method, kind: 'rigl', interval: 4, intervalUnit: 'steps', skipStep: true } as const;
+  const config = { ...tiny, method, training: { ...tiny.training, reportEvery: 1 } };
+  const values = (run: Run) =>
+    run.model.parameters.filter((one) => !(one instanceof SparseParameter)).map((one) => one.read('values'));
+  await trained(config, {
+    onEvent: (event, run) => {
+      if (event.type === 'sparsity' && event.update > 0) {
+        expect(values(run)).toEqual(before); // biases, which no mask touches
+        compared += 1;
+      }
+      if (event.type === 'step') before = values(run);
+    },
+  });
+  expect(compared).toBe(8);
 });
 
 test('what is reported, and how often, changes no result', async () => {

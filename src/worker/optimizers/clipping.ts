@@ -1,6 +1,7 @@
 import type { RunConfig } from '../../shared/run-config.js';
 import { RandomWords } from '../random/random.js';
 import { sumOfSquares } from '../ops/sum-of-squares.js';
+import type { WholeGradients } from '../sparsity/evidence.js';
 import { SparseParameter, type Parameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
 
@@ -25,31 +26,45 @@ interface Draw {
 
 /**
  * To be called before back-propagation: tells packed parameters what will be asked of their dense gradient.
- * @param passes whose gradients are added up
+ * @param wants whether the gradient itself is wanted, for `takeWholeGradients`; passes whose gradients are added up
  */
-export function watchGradients(parameters: readonly Parameter[], kind: ClipNorm, draw: Draw, passes = 1): void {
-  if (kind === 'active') return;
+export function watchGradients(
+  parameters: readonly Parameter[],
+  kind: ClipNorm,
+  draw: Draw,
+  { whole = false, passes = 1 } = {},
+): void {
+  if (kind === 'active' && !whole) return;
   for (const [index, parameter] of parameters.entries()) {
     if (!(parameter instanceof SparseParameter) || parameter.layout !== 'packed') continue;
-    parameter.denseGradient.watch(kind === 'all' ? 'norm' : { signs: signsFor(parameter, index, draw) }, passes);
+    if (whole) parameter.denseGradient.watch('matrix', passes);
+    else parameter.denseGradient.watch(kind === 'all' ? 'norm' : { signs: signsFor(parameter, index, draw) }, passes);
   }
 }
 
-/** Norm of the gradient over all parameters, accumulated in float64. */
+/**
+ * Norm of the gradient over all parameters, accumulated in float64.
+ * @param whole gradients of sparse parameters, where they were watched
+ */
 export function gradientNorm(
   parameters: readonly Parameter[],
   gradients: readonly tf.Tensor[],
   kind: ClipNorm,
   draw: Draw,
+  whole?: WholeGradients,
 ): number {
   let sum = 0;
   for (const [index, parameter] of parameters.entries()) {
     const gradient = gradients[index];
-    if (!(parameter instanceof SparseParameter)) sum += sumOfSquares(gradient);
-    else if (kind === 'active') sum += squaredNormOfActive(parameter, gradient);
-    else if (parameter.layout === 'packed') sum += squaredNormTaken(parameter, kind);
-    else if (kind === 'all') sum += sumOfSquares(gradient);
-    else sum += squaredNormOfSketch(sketch(signsFor(parameter, index, draw), gradient));
+    if (!(parameter instanceof SparseParameter)) {
+      sum += sumOfSquares(gradient);
+      continue;
+    }
+    const dense = whole?.get(parameter) ?? (parameter.layout === 'masked' ? gradient : undefined);
+    if (kind === 'active') sum += squaredNormOfActive(parameter, gradient);
+    else if (dense === undefined) sum += squaredNormTaken(parameter, kind);
+    else if (kind === 'all') sum += sumOfSquares(dense);
+    else sum += squaredNormOfSketch(sketch(signsFor(parameter, index, draw), dense));
   }
   return Math.sqrt(sum);
 }

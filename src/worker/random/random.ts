@@ -12,6 +12,8 @@ const purposes = {
   clipSketch: 5,
   language: 6,
   windows: 7,
+  redistribution: 10,
+  rewiringNoise: 11,
 } as const;
 
 export type Purpose = keyof typeof purposes;

@@ -1,37 +1,44 @@
+import { methods, type GateMode, type Schedule } from '../../shared/methods.js';
 import type { RunConfig } from '../../shared/run-config.js';
-import { growIndependently, growRandomly, type GrowthDraw, type GrowthRule } from './growth.js';
-import { smallestMagnitude, type RemovalRule } from './removal.js';
+import type { EvidenceKind } from './evidence.js';
+import { growths, type Growth } from './growth.js';
+import { redistributions, type Redistribution } from './redistribution.js';
+import { removals, type Removal } from './removal.js';
 
-/**
- * A sparse training method is data: which masks it starts with (algorithm page 3), what it removes and what it grows.
- * A method whose masks never change has no update.
- */
-export interface Method {
-  /** Whether matrices have masks at all. */
-  readonly sparse: boolean;
-  readonly update?: {
-    readonly removal: RemovalRule;
-    /** The rule for one layer of one update. */
-    readonly growth: (draw: GrowthDraw, size: number, config: RunConfig['method']) => GrowthRule;
-  };
+/** What an update of the masks does: the row of the run's method, with what the run has put in place of its words. */
+export interface Rules {
+  readonly removal: Removal;
+  readonly growth: Growth;
+  readonly redistribution: Redistribution;
+  readonly gateMode: GateMode;
+  readonly schedule: Schedule;
+  readonly excludeJustRemoved: boolean;
+  /** Whether the threshold of removal follows what it removes. */
+  readonly adaptsThreshold: boolean;
+  /** What updates must know of the training steps before them. */
+  readonly evidence: readonly EvidenceKind[];
 }
 
-export const methods: Readonly<Record<RunConfig['method']['kind'], Method>> = {
-  dense: { sparse: false },
-
-  /** Masks drawn once. */
-  static: { sparse: true },
-
-  /**
-   * Selfish-RNN: magnitude removal over the whole fused matrix of a layer, random growth.
-   * S. Liu, D. C. Mocanu, Y. Pei, M. Pechenizkiy: Selfish Sparse RNN Training. ICML 2021.
-   */
-  selfish: {
-    sparse: true,
-    update: {
-      removal: smallestMagnitude,
-      growth: (draw, size, { sampling }) =>
-        sampling === 'exact' ? growRandomly(draw, size) : growIndependently(draw, size),
-    },
-  },
-};
+/** Undefined where masks never change. */
+export function rulesOf(config: RunConfig['method']): Rules | undefined {
+  const row = methods[config.kind];
+  if (row.masks !== 'rewired') return undefined;
+  const chosen = <Word extends string>(word: Word | 'auto', own: Word): Word => (word === 'auto' ? own : word);
+  const removal = chosen(config.removal, row.removal);
+  const growth = chosen(config.growth, row.growth);
+  const redistribution = chosen(config.redistribution, row.redistribution);
+  const evidence: EvidenceKind[] = [];
+  if (growth === 'gradient') evidence.push('gradient');
+  if (growth === 'momentum' || redistribution === 'momentum') evidence.push('momentum');
+  if (removal === 'sign-change') evidence.push('before');
+  return {
+    removal: removals[removal],
+    growth: growths[growth],
+    redistribution: redistributions[redistribution],
+    gateMode: chosen(config.gateMode, row.gateMode),
+    schedule: row.schedule,
+    excludeJustRemoved: row.excludeJustRemoved || config.excludeJustRemoved,
+    adaptsThreshold: removal === 'threshold',
+    evidence,
+  };
+}

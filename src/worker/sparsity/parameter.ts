@@ -89,7 +89,12 @@ abstract class Slots {
     if (active.length !== this.activeCount) {
       throw new Error(`${slot} of ${this.name} has ${this.activeCount} active weights, not ${active.length}`);
     }
-    this.setSlot(slot, tf.tensor(this.unpack(active), this.storedShape));
+    this.setSlot(slot, this.stored(active));
+  }
+
+  /** Numbers of the active weights as a tensor in the layout of the slots, which belongs to the caller. */
+  stored(active: Float32Array): tf.Tensor {
+    return tf.tensor(this.unpack(active), this.storedShape);
   }
 
   /** Gives every active weight the same number. */

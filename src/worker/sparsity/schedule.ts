@@ -1,3 +1,5 @@
+import type { RunConfig } from '../../shared/run-config.js';
+
 /**
  * The cosine schedule of the removing rate (S. Liu et al.: Selfish Sparse RNN Training, ICML 2021):
  *
@@ -10,4 +12,38 @@
  */
 export function removingRate(initial: number, final: number, t: number, T: number): number {
   return final + ((initial - final) * (1 + Math.cos((Math.PI * Math.min(t, T)) / T))) / 2;
+}
+
+/** Where a run is, as schedules see it. */
+export interface Moment {
+  /** Optimiser steps done. */
+  readonly step: number;
+  /** Optimiser steps of the whole training. */
+  readonly duration: number;
+}
+
+/** The removing rate of an update at a moment. */
+export function rateAt(method: RunConfig['method'], { step, duration }: Moment): number {
+  const { removingRate: initial, finalRemovingRate: final, rateSchedule, endStep } = method;
+  return rateSchedule === 'constant' ? initial : removingRate(initial, final, step, endStep === 0 ? duration : endStep);
+}
+
+/**
+ * Whether masks are updated after a step.
+ * @param step optimiser steps done, this one included
+ * @param endOf the epoch that ends with it, counting from 1, if one does
+ */
+export function isUpdateDue(method: RunConfig['method'], step: number, endOf: number | undefined): boolean {
+  const { interval, intervalUnit, endStep } = method;
+  if (endStep > 0 && step > endStep) return false;
+  if (intervalUnit === 'steps') return step % interval === 0;
+  return endOf !== undefined && endOf % interval === 0;
+}
+
+/**
+ * The temperature of DeepR's noise: it falls from quarter to quarter of training as 10⁻⁵, 10⁻⁸, 10⁻¹², 10⁻¹⁵ does (algorithm page 6.3).
+ */
+export function temperatureAt(initial: number, { step, duration }: Moment): number {
+  const quarter = Math.min(3, Math.floor((4 * step) / duration));
+  return initial * [1, 1e-3, 1e-7, 1e-10][quarter];
 }

@@ -69,3 +69,14 @@ export function difference(a: Int32Array, b: Int32Array): Int32Array {
     return b[j] !== element;
   });
 }
+
+/** The lists one after the other. */
+export function concatenate(lists: readonly Int32Array[]): Int32Array {
+  const result = new Int32Array(lists.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const list of lists) {
+    result.set(list, at);
+    at += list.length;
+  }
+  return result;
+}

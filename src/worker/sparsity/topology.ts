@@ -1,22 +1,13 @@
 import type { RunConfig } from '../../shared/run-config.js';
 import { gateRanges, splitEqually, within, type GateRange } from './gates.js';
 import type { GrowthRule } from './growth.js';
-import type { Method } from './methods.js';
+import type { Layer } from './layer.js';
+import type { Rules } from './methods.js';
 import type { Gate } from './parameter.js';
 import { complement, Pattern } from './pattern.js';
-import { activeIn, removalCount, type ActiveWeights, type RemovalRule } from './removal.js';
-import { difference, union } from './selection.js';
-
-/** A layer as a method sees it: its shape, its mask and its weights, however they are stored. */
-export interface Layer {
-  readonly name: string;
-  readonly gates: readonly Gate[];
-  readonly pattern: Pattern;
-  /** Values of the active weights, ascending by position. */
-  readonly values: Float32Array;
-  /** Active weights each gate had at first: their sum is what the layer has after every update. */
-  readonly budgets: readonly number[];
-}
+import { budgetOf, nextDrift, type Drift } from './redistribution.js';
+import { nextThreshold } from './removal.js';
+import { concatenate, difference, union } from './selection.js';
 
 /** What an update does to one layer. Positions are flat and ascending. */
 export interface LayerChange {
@@ -27,14 +18,26 @@ export interface LayerChange {
   readonly grown: Int32Array;
 }
 
+/** What a method carries from one update to the next. */
+export interface MethodState {
+  /** Magnitude below which weights go, where the rule is a threshold. */
+  readonly threshold: number;
+  readonly drift: Drift;
+}
+
+export function initialMethodState({ threshold }: Pick<RunConfig['method'], 'threshold'>): MethodState {
+  return { threshold, drift: { adjustment: 0, lacked: { sum: 0, updates: 0 } } };
+}
+
 /** Which update of a run it is. */
 export interface UpdateContext {
-  readonly config: RunConfig['method'];
+  readonly sampling: RunConfig['method']['sampling'];
   readonly seed: number;
-  /** Counts from 1. */
+  /** Counts from 1; what is drawn at random depends on it. */
   readonly update: number;
   /** Share of active weights to remove. */
   readonly rate: number;
+  readonly state: MethodState;
 }
 
 /**
@@ -43,49 +46,63 @@ export interface UpdateContext {
  */
 export function updateTopology(
   layers: readonly Layer[],
-  rules: NonNullable<Method['update']>,
+  rules: Rules,
   context: UpdateContext,
-): LayerChange[] {
-  const removed = layers.map((layer) => remove(layer, rules.removal, context));
-  return layers.map((layer, index) => {
-    const { seed, update, config } = context;
-    const growth = rules.growth({ seed, update, layer: index }, layer.pattern.size, config);
-    return grow(layer, removed[index], growth, config);
+): { changes: LayerChange[]; state: MethodState } {
+  const { seed, update, rate, sampling, state } = context;
+  const { gateMode, excludeJustRemoved } = rules;
+  const removed = rules.removal(layers, { gateMode, rate, excludeJustRemoved, threshold: state.threshold });
+  const cleared = layers.map((layer, i) => clear(layer, removed[i], excludeJustRemoved));
+  const counts = rules.redistribution(layers, {
+    left: cleared.map(({ survivors }) => survivors.length),
+    room: cleared.map(({ candidates }) => candidates.length),
+    ...{ seed, update, drift: state.drift },
   });
-}
-
-/** How much of a layer's weights compete with each other: the whole matrix, or each gate for itself. */
-function arenas(layer: Layer, mode: RunConfig['method']['gateMode']): GateRange[] {
-  const whole = { name: 'all', start: 0, end: layer.pattern.size };
-  return mode === 'per-gate' ? gateRanges(layer.gates, layer.pattern.columns) : [whole];
-}
-
-function remove(layer: Layer, removal: RemovalRule, { config, rate }: UpdateContext): Int32Array {
-  const active: ActiveWeights = { positions: layer.pattern.positions(), values: layer.values };
-  const removed = arenas(layer, config.gateMode).map((arena) => {
-    const here = activeIn(active, arena);
-    const free = arena.end - arena.start - here.positions.length;
-    const count = removalCount(rate, here.positions.length);
-    // What may not grow back where it was needs a position that was free before.
-    return removal(here, config.excludeJustRemoved ? Math.min(count, free) : count);
+  const changes = layers.map((layer, index) => {
+    const growth = rules.growth({ seed, update, layer: index }, layer, sampling);
+    return grow(layer, cleared[index], growth, counts[index], gateMode);
   });
-  return concatenate(removed);
+
+  const total = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
+  const gone = total(removed.map(({ length }) => length));
+  const target = rate * total(layers.map(({ pattern }) => pattern.count));
+  const lacks = total(layers.map(budgetOf)) - total(changes.map(({ pattern }) => pattern.count));
+  return {
+    changes,
+    state: {
+      threshold: rules.adaptsThreshold ? nextThreshold(state.threshold, gone, target) : state.threshold,
+      drift: nextDrift(state.drift, lacks),
+    },
+  };
 }
 
-function grow(layer: Layer, removed: Int32Array, growth: GrowthRule, config: RunConfig['method']): LayerChange {
-  const { pattern, gates, budgets } = layer;
+/** A layer after removal. */
+interface Cleared {
+  readonly removed: Int32Array;
+  readonly survivors: Int32Array;
+  /** Where something may grow. */
+  readonly candidates: Int32Array;
+}
+
+function clear({ pattern }: Layer, removed: Int32Array, excludeJustRemoved: boolean): Cleared {
   const before = pattern.positions();
   const survivors = difference(before, removed);
-  const candidates = complement(config.excludeJustRemoved ? before : survivors, pattern.size);
-  // The number just removed, and with independent draws the correction of earlier drift.
-  const needed = (had: number, left: number, free: number) => Math.max(0, Math.min(had - left, free));
-  const budget = budgets.reduce((sum, ofGate) => sum + ofGate, 0);
-  const count = needed(budget, survivors.length, candidates.length);
+  return { removed, survivors, candidates: complement(excludeJustRemoved ? before : survivors, pattern.size) };
+}
+
+/** @param count weights to grow in the whole layer */
+function grow(
+  { name, pattern, gates, budgets }: Layer,
+  { removed, survivors, candidates }: Cleared,
+  growth: GrowthRule,
+  count: number,
+  gateMode: Rules['gateMode'],
+): LayerChange {
   const ranges = gateRanges(gates, pattern.columns);
   const candidatesOf = ranges.map((range) => within(candidates, range));
 
   let grown: Int32Array;
-  switch (config.gateMode) {
+  switch (gateMode) {
     case 'fused':
       grown = growth(candidates, count);
       break;
@@ -99,24 +116,15 @@ function grow(layer: Layer, removed: Int32Array, growth: GrowthRule, config: Run
     }
     case 'per-gate':
       grown = concatenate(
-        candidatesOf.map((own, gate) =>
-          growth(own, needed(budgets[gate], within(survivors, ranges[gate]).length, own.length)),
-        ),
+        candidatesOf.map((own, gate) => {
+          const lost = budgets[gate] - within(survivors, ranges[gate]).length;
+          return growth(own, Math.max(0, Math.min(lost, own.length)));
+        }),
       );
       break;
   }
   const positions = union(survivors, grown);
-  return { name: layer.name, pattern: Pattern.fromPositions(pattern.rows, pattern.columns, positions), removed, grown };
-}
-
-function concatenate(lists: readonly Int32Array[]): Int32Array {
-  const result = new Int32Array(lists.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const list of lists) {
-    result.set(list, at);
-    at += list.length;
-  }
-  return result;
+  return { name, pattern: Pattern.fromPositions(pattern.rows, pattern.columns, positions), removed, grown };
 }
 
 /** Active, removed and grown weights of a layer and of each of its gates. */

@@ -29,6 +29,13 @@ const progressSchema = z.object({
   best: z.object({ epoch: z.int(), loss: z.number() }).nullable(),
   /** Time spent training and evaluating, over all attempts. */
   trainingMs: z.number(),
+  /** What the method carries from one topology update to the next. */
+  method: z
+    .object({
+      threshold: z.number(),
+      drift: z.object({ adjustment: z.number(), lacked: z.object({ sum: z.number(), updates: z.int() }) }),
+    })
+    .prefault({ threshold: 1e-3, drift: { adjustment: 0, lacked: { sum: 0, updates: 0 } } }),
 });
 /** Where a run is: all that the training loop changes and that is neither a tensor nor the optimiser's. */
 export type Progress = z.output<typeof progressSchema>;

@@ -23,13 +23,12 @@ export type MaskLayer = z.output<typeof layersSchema>[number];
 export class MaskLog {
   readonly #path: string;
   #length: number;
-  /** Bits of the last masks, all layers. */
-  #bits: Uint8Array;
+  #last: readonly Pattern[];
 
-  private constructor(path: string, length: number, bits: Uint8Array) {
+  private constructor(path: string, length: number, last: readonly Pattern[]) {
     this.#path = path;
     this.#length = length;
-    this.#bits = bits;
+    this.#last = last;
   }
 
   /** Begins a file with the first masks; one that is there is replaced. */
@@ -38,16 +37,18 @@ export class MaskLog {
     const head = Buffer.concat([magic, record(Buffer.from(JSON.stringify(layers)))]);
     const file = openSync(path, 'w', 0o600);
     writeAndClose(file, head, 0);
-    const log = new MaskLog(path, head.length, new Uint8Array(bitsOf(patterns).length));
+    const nothing = patterns.map(({ rows, columns }) => Pattern.fromPositions(rows, columns, new Int32Array(0)));
+    const log = new MaskLog(path, head.length, nothing);
     log.append(patterns);
     return log;
   }
 
   /**
-   * Goes on with a file from a point at which it had `length` bytes and ended with `patterns`; what came later is cut off.
+   * Goes on with a file from a point at which it had `length` bytes; what came later is cut off.
+   * @param last the masks it ended with, read from the file where nobody knows them
    * @throws UserError where the file is shorter than that, or not there
    */
-  static reopen(path: string, length: number, patterns: readonly Pattern[]): MaskLog {
+  static reopen(path: string, length: number, last?: readonly Pattern[]): MaskLog {
     const size = existsSync(path) ? statSync(path).size : 0;
     if (size < length) {
       throw new UserError(
@@ -58,7 +59,12 @@ export class MaskLog {
     const file = openSync(path, 'r+');
     ftruncateSync(file, length);
     closeSync(file);
-    return new MaskLog(path, length, bitsOf(patterns));
+    return new MaskLog(path, length, last ?? lastOf(path));
+  }
+
+  /** The masks that were added last. */
+  get last(): readonly Pattern[] {
+    return this.#last;
   }
 
   /** Bytes written so far. */
@@ -68,11 +74,11 @@ export class MaskLog {
 
   /** Adds the masks of an update; they are on disk when this returns. */
   append(patterns: readonly Pattern[]): void {
-    const bits = bitsOf(patterns);
-    const bytes = record(deflateRawSync(bits.map((byte, i) => byte ^ this.#bits[i])));
+    const before = bitsOf(this.#last);
+    const bytes = record(deflateRawSync(bitsOf(patterns).map((byte, i) => byte ^ before[i])));
     writeAndClose(openSync(this.#path, 'r+'), bytes, this.#length);
     this.#length += bytes.length;
-    this.#bits = bits;
+    this.#last = patterns;
   }
 }
 
@@ -101,6 +107,12 @@ export function* readMasks(path: string): Generator<{ layer: MaskLayer; pattern:
       return { layer, pattern: Pattern.fromBits(layer.rows, layer.columns, own) };
     });
   }
+}
+
+function lastOf(path: string): Pattern[] {
+  let last: Pattern[] = [];
+  for (const layers of readMasks(path)) last = layers.map(({ pattern }) => pattern);
+  return last;
 }
 
 function* payloads(bytes: Buffer, damaged: () => Error): Generator<Buffer> {

@@ -2,11 +2,17 @@ import fc from 'fast-check';
 import { parseRunConfig, type RunConfig } from '../../../src/shared/run-config.js';
 import { countPerGate } from '../../../src/worker/sparsity/gates.js';
 import { Pattern } from '../../../src/worker/sparsity/pattern.js';
-import type { Layer, UpdateContext } from '../../../src/worker/sparsity/topology.js';
+import type { Layer } from '../../../src/worker/sparsity/layer.js';
+import { initialMethodState, type UpdateContext } from '../../../src/worker/sparsity/topology.js';
 
 type Method = RunConfig['method'];
 
-export const gateModes: readonly Method['gateMode'][] = ['fused', 'fused-equal', 'per-gate'];
+/** An update with the configuration that its rules are made from. */
+export interface Context extends UpdateContext {
+  readonly config: Method;
+}
+
+export const gateModes: readonly Exclude<Method['gateMode'], 'auto'>[] = ['fused', 'fused-equal', 'per-gate'];
 
 /** A layer from its matrix, one list a gate, in which `null` is an inactive position. */
 export function layerOf(columns: number, gates: Readonly<Record<string, readonly (number | null)[]>>): Layer {
@@ -18,11 +24,10 @@ export function layerOf(columns: number, gates: Readonly<Record<string, readonly
   return { name: 'layer', gates: shapes, pattern, values, budgets: countPerGate(pattern.positions(), shapes, columns) };
 }
 
-export function contextOf(
-  context: Partial<Omit<UpdateContext, 'config'>>,
-  method: Partial<Method> = {},
-): UpdateContext {
-  return { config: parseRunConfig({ method }).method, seed: 1, update: 1, rate: 0.5, ...context };
+export function contextOf(context: Partial<Omit<UpdateContext, 'sampling'>>, method: Partial<Method> = {}): Context {
+  const config = parseRunConfig({ method }).method;
+  const { sampling } = config;
+  return { config, sampling, seed: 1, update: 1, rate: 0.5, state: initialMethodState(config), ...context };
 }
 
 /** How many of some positions lie in each gate. */
@@ -52,7 +57,7 @@ const anyLayer: fc.Arbitrary<Layer> = fc
 
 export const anyLayers = fc.array(anyLayer, { minLength: 1, maxLength: 3 });
 
-export const anyContext: fc.Arbitrary<UpdateContext> = fc
+export const anyContext: fc.Arbitrary<Context> = fc
   .record({
     seed: fc.nat({ max: 0xffff_ffff }),
     update: fc.integer({ min: 1, max: 1000 }),

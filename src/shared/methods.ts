@@ -1,0 +1,85 @@
+/**
+ * The methods of sparse training, one row each: how masks begin, what an update removes, what it grows, how many weights
+ * move between layers, and when updates come. A row is data, so that forms and tables know it, too; the rules that its words
+ * name are in src/worker/sparsity.
+ */
+
+export type RemovalName = 'magnitude' | 'signed' | 'threshold' | 'global-magnitude' | 'sign-change';
+export type GrowthName = 'random' | 'gradient' | 'momentum';
+export type RedistributionName = 'none' | 'nonzeros' | 'magnitude' | 'momentum';
+export type GateMode = 'fused' | 'fused-equal' | 'per-gate';
+
+/**
+ * When a method updates its masks, and what decides how much goes:
+ *
+ * - `interval`: every so many epochs or steps, a rate that falls along a cosine or stays
+ * - `step`: after every optimiser step, what has changed its sign
+ */
+export type Schedule = 'interval' | 'step';
+
+interface Rewiring {
+  readonly masks: 'rewired';
+  readonly removal: RemovalName;
+  readonly growth: GrowthName;
+  readonly redistribution: RedistributionName;
+  readonly gateMode: GateMode;
+  readonly schedule: Schedule;
+  /** Whether what was just removed never grows back in the same update, whatever the run asks for. */
+  readonly excludeJustRemoved: boolean;
+}
+
+/** Without masks, with masks that are drawn once, or with masks of which updates remove weights and grow as many. */
+export type MethodRow = { readonly masks: 'none' | 'fixed' } | Rewiring;
+
+const byMagnitudeAtRandom = {
+  masks: 'rewired',
+  removal: 'magnitude',
+  growth: 'random',
+  redistribution: 'none',
+  gateMode: 'fused',
+  schedule: 'interval',
+  excludeJustRemoved: false,
+} as const satisfies MethodRow;
+
+export const methods = {
+  dense: { masks: 'none' },
+
+  static: { masks: 'fixed' },
+
+  /**
+   * Selfish-RNN: gates compete for the weights of their matrix.
+   * S. Liu, D. C. Mocanu, Y. Pei, M. Pechenizkiy: Selfish Sparse RNN Training. ICML 2021.
+   */
+  selfish: byMagnitudeAtRandom,
+
+  /**
+   * SET: of the positive weights those nearest to 0 go, and of the negative ones.
+   * D. C. Mocanu et al.: Scalable training of artificial neural networks with adaptive sparse connectivity inspired by network
+   * science. Nature Communications, 2018. Each gate for itself (algorithm page 6.4, G13).
+   */
+  set: { ...byMagnitudeAtRandom, removal: 'signed', gateMode: 'per-gate' },
+
+  /** RigL. U. Evci, T. Gale, J. Menick, P. S. Castro, E. Elsen: Rigging the Lottery. ICML 2020. */
+  rigl: { ...byMagnitudeAtRandom, growth: 'gradient' },
+
+  /** SNFS, sparse momentum. T. Dettmers, L. Zettlemoyer: Sparse Networks from Scratch. arXiv 1907.04840, 2019. */
+  snfs: { ...byMagnitudeAtRandom, growth: 'momentum', redistribution: 'momentum' },
+
+  /**
+   * DSR. H. Mostafa, X. Wang: Parameter efficient training of deep convolutional neural networks by dynamic sparse
+   * reparameterization. ICML 2019.
+   */
+  dsr: { ...byMagnitudeAtRandom, removal: 'threshold', redistribution: 'nonzeros', excludeJustRemoved: true },
+
+  /** The smallest weights of the whole network go; layers regrow in proportion to what they kept (algorithm page 6.5). */
+  'global-magnitude': { ...byMagnitudeAtRandom, removal: 'global-magnitude', redistribution: 'nonzeros' },
+
+  /**
+   * DeepR, with signed weights: a noisy step under an L1 penalty, then whatever changed its sign goes.
+   * G. Bellec, D. Kappel, W. Maass, R. Legenstein: Deep Rewiring. ICLR 2018 (algorithm page 6.3).
+   */
+  deepr: { ...byMagnitudeAtRandom, removal: 'sign-change', schedule: 'step', excludeJustRemoved: true },
+} as const satisfies Record<string, MethodRow>;
+
+export type MethodKind = keyof typeof methods;
+export const methodKinds = Object.keys(methods) as MethodKind[];

@@ -1,0 +1,139 @@
+import type { RunEvent } from '../shared/run-events.js';
+import type { Run } from './run.js';
+import { SparseParameter } from './sparsity/parameter.js';
+import { Pattern } from './sparsity/pattern.js';
+import { isUpdateDue, rateAt, type Moment } from './sparsity/schedule.js';
+import { difference } from './sparsity/selection.js';
+import { summarise, updateTopology, type LayerChange } from './sparsity/topology.js';
+
+/**
+ * When the masks of a run change, and what becomes of it: weights, file of masks, event. Most methods update theirs after an epoch or
+ * every so many steps, and each update is told. One that rewires after every step is told of once an epoch.
+ */
+type Emit = (event: RunEvent) => void;
+
+/** Whether an update comes right after the next step, after the validation that follows it, or not. */
+export function updateAfterNextStep(
+  { config, rules, progress }: Pick<Run, 'config' | 'rules' | 'progress'>,
+  endsEpoch: boolean,
+): 'at once' | 'after validation' | undefined {
+  if (rules === undefined) return undefined;
+  if (rules.schedule === 'step') return 'at once';
+  const due = isUpdateDue(config.method, progress.step + 1, endsEpoch ? progress.epoch + 1 : undefined);
+  if (!due) return undefined;
+  return config.method.intervalUnit === 'steps' ? 'at once' : 'after validation';
+}
+
+/** What follows a step after which an update was due at once. */
+export function updateAtOnce(run: Run, emit: Emit): void {
+  if (run.rules?.schedule === 'step') rewire(run, run.progress.step);
+  else updateMasks(run, emit);
+}
+
+/** What follows the validation of an epoch. */
+export function updateAfterEpoch(run: Run, emit: Emit): void {
+  const { config, rules, progress } = run;
+  if (rules === undefined) return;
+  if (rules.schedule === 'step') tellOfEpoch(run, emit);
+  else if (config.method.intervalUnit === 'epochs' && isUpdateDue(config.method, progress.step, progress.epoch + 1))
+    updateMasks(run, emit);
+}
+
+/** Share of active weights that an update would remove now; 0 where the method has no such rate. */
+export function removingRateNow(run: Pick<Run, 'config' | 'rules' | 'streams' | 'progress'>): number {
+  return run.rules?.schedule === 'interval' ? rateAt(run.config.method, momentOf(run)) : 0;
+}
+
+/** Steps done, and those of the whole training counted in windows of full length. */
+export function momentOf({
+  config,
+  streams,
+  progress,
+}: Pick<Run, 'config' | 'progress'> & { readonly streams: Pick<Run['streams'], 'train'> }): Moment {
+  const { epochs, bptt } = config.training;
+  return { step: progress.step, duration: Math.max(1, Math.floor((epochs * streams.train.rows) / bptt)) };
+}
+
+export function emitInitialTopology(run: Run, emit: Emit): void {
+  const nothing = new Int32Array(0);
+  const layers = sparseParameters(run).map(({ name, pattern }) => ({
+    name,
+    pattern,
+    removed: nothing,
+    grown: nothing,
+  }));
+  if (layers.length > 0) emitTopology(run, 0, layers, emit);
+}
+
+function updateMasks(run: Run, emit: Emit): void {
+  const { progress } = run;
+  progress.updates += 1;
+  const rate = removingRateNow(run);
+  const changes = rewire(run, progress.updates);
+  run.masks?.append(changes.map(({ pattern }) => pattern));
+  emitTopology(run, rate, changes, emit);
+}
+
+/**
+ * Changes masks, and with them all that is stored of each weight.
+ * @param update decides what is drawn at random
+ */
+function rewire(
+  { config, rules, model, optimizer, evidence, progress, budgets, streams }: Run,
+  update: number,
+): LayerChange[] {
+  const { method, seed } = config;
+  const sparse = sparseParameters({ model });
+  const layers = sparse.map((parameter) => ({
+    name: parameter.name,
+    gates: parameter.gates,
+    pattern: parameter.pattern,
+    values: parameter.read('values'),
+    budgets: budgets[parameter.name],
+    scores: evidence.of(parameter.name),
+  }));
+  const rate = rateAt(method, momentOf({ config, streams, progress }));
+  const context = { sampling: method.sampling, seed, update, rate, state: progress.method };
+  const { changes, state } = updateTopology(layers, rules!, context);
+  progress.method = state;
+  evidence.afterUpdate();
+  for (const [i, parameter] of sparse.entries()) {
+    const { pattern, removed, grown } = changes[i];
+    if (removed.length + grown.length === 0) continue;
+    if (method.reinitialiseRegrown) parameter.changePattern(without(parameter.pattern, removed), {});
+    parameter.changePattern(pattern, optimizer.fills);
+  }
+  return changes;
+}
+
+/** Tells how masks differ from what was last told. */
+function tellOfEpoch(run: Run, emit: Emit): void {
+  const { masks, progress } = run;
+  if (masks === undefined) return;
+  const told = masks.last;
+  const changes = sparseParameters(run).map(({ name, pattern }, i) => {
+    const [before, after] = [told[i].positions(), pattern.positions()];
+    return { name, pattern, removed: difference(before, after), grown: difference(after, before) };
+  });
+  progress.updates += 1;
+  masks.append(changes.map(({ pattern }) => pattern));
+  emitTopology(run, 0, changes, emit);
+}
+
+function emitTopology(run: Run, rate: number, changes: readonly LayerChange[], emit: Emit): void {
+  const { step, epoch, updates } = run.progress;
+  const layers = sparseParameters(run).map((parameter, i) => ({
+    name: parameter.name,
+    ...summarise(parameter.gates, changes[i]),
+  }));
+  const update = updates;
+  emit({ type: 'sparsity', step, epoch: update === 0 ? 0 : epoch + 1, update, removingRate: rate, layers });
+}
+
+function without(pattern: Pattern, removed: Int32Array): Pattern {
+  return Pattern.fromPositions(pattern.rows, pattern.columns, difference(pattern.positions(), removed));
+}
+
+function sparseParameters({ model }: Pick<Run, 'model'>): SparseParameter[] {
+  return model.parameters.filter((parameter) => parameter instanceof SparseParameter);
+}
