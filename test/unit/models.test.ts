@@ -273,7 +273,7 @@ describe.each(modelKindNames)('%s', (kind) => {
       const window = windowOf(4, 4, 5);
       const state = stateOf(model, 5, 6);
       const results = [0, 2].map((size) => {
-        watchGradients(model.parameters, 'all', { seed: 1, step: 1 }, size === 0 ? 1 : 3);
+        watchGradients(model.parameters, 'all', { seed: 1, step: 1 }, { passes: size === 0 ? 1 : 3 });
         const pass = lossAndGradientsInParts(model, window, state, size, () => noDropout);
         const norm = gradientNorm(model.parameters, pass.gradients, 'all', { seed: 1, step: 1 });
         const numbers = [pass.loss, ...pass.gradients, ...pass.state].map((tensor) => tensor.dataSync().slice());
@@ -294,7 +294,7 @@ describe.each(modelKindNames)('%s', (kind) => {
       const model = modelOf(kind, layout);
       const state = model.initialState(4);
       const step = (size: number) => {
-        watchGradients(model.parameters, 'all', { seed: 1, step: 1 }, size === 0 ? 1 : 2);
+        watchGradients(model.parameters, 'all', { seed: 1, step: 1 }, { passes: size === 0 ? 1 : 2 });
         const pass = lossAndGradientsInParts(model, windowOf(1, 3, 4), state, size, dropping);
         gradientNorm(model.parameters, pass.gradients, 'all', { seed: 1, step: 1 });
         tf.dispose([pass.loss, ...pass.gradients, ...pass.state]);
