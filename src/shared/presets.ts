@@ -1,3 +1,12 @@
+import quickAwdLstm from '../../resources/presets/quick-awd-lstm.json';
+import quickAwdLstmMos from '../../resources/presets/quick-awd-lstm-mos.json';
+import quickElman from '../../resources/presets/quick-elman.json';
+import quickGru from '../../resources/presets/quick-gru.json';
+import quickOnLstm from '../../resources/presets/quick-on-lstm.json';
+import quickRhn from '../../resources/presets/quick-rhn.json';
+import selfishMosWikitext2 from '../../resources/presets/selfish-mos-wikitext-2.json';
+import selfishOnLstmPtb from '../../resources/presets/selfish-on-lstm-ptb.json';
+import selfishRhnPtb from '../../resources/presets/selfish-rhn-ptb.json';
 import miniPtbDense from '../../resources/presets/mini-ptb-dense.json';
 import miniPtbSelfish from '../../resources/presets/mini-ptb-selfish.json';
 import miniPtbStatic from '../../resources/presets/mini-ptb-static.json';
@@ -19,7 +28,16 @@ const files: Readonly<Record<string, { readonly sentence: string; readonly confi
   'quick-selfish': quickSelfish,
   'quick-static': quickStatic,
   'quick-dense': quickDense,
+  'quick-rhn': quickRhn,
+  'quick-on-lstm': quickOnLstm,
+  'quick-awd-lstm': quickAwdLstm,
+  'quick-awd-lstm-mos': quickAwdLstmMos,
+  'quick-elman': quickElman,
+  'quick-gru': quickGru,
   'selfish-lstm-ptb': selfishLstmPtb,
+  'selfish-rhn-ptb': selfishRhnPtb,
+  'selfish-on-lstm-ptb': selfishOnLstmPtb,
+  'selfish-mos-wikitext-2': selfishMosWikitext2,
   'mini-ptb-static': miniPtbStatic,
   'mini-ptb-selfish': miniPtbSelfish,
   'mini-ptb-dense': miniPtbDense,
