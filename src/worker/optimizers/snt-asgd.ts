@@ -4,46 +4,58 @@ import { applyAveragedSgd, applySgd } from '../ops/apply-update.js';
 import type { Parameter, Slot, SlotFills } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
 import type { Optimizer } from './optimizer.js';
+import { LearningRate, learningRateStateSchema } from './learning-rate.js';
 import { isTriggered } from './trigger.js';
 
 const stateSchema = z.strictObject({
   history: z.array(z.number()),
   /** null before averaging. */
   averagingSteps: z.int().min(0).nullable(),
+  /** The first checkpoints had none, when rates did not change. */
+  rate: learningRateStateSchema.optional(),
 });
 
 /**
- * SNT-ASGD, sparse non-monotonically triggered averaged SGD.
+ * SGD until a trigger fires, then the same steps with a running mean beside them, in one of two ways:
  *
- * S. Liu, D. C. Mocanu, Y. Pei, M. Pechenizkiy: Selfish Sparse RNN Training. ICML 2021; after NT-ASGD (S. Merity et al.,
- * 2018) and averaged SGD (B. Polyak, A. Juditsky, 1992). SGD until the trigger fires, then the same steps with a running
- * mean beside them; each weight averages from when it last became active, and a removed one has no average.
+ * - `average`: SNT-ASGD, sparse non-monotonically triggered averaged SGD (S. Liu, D. C. Mocanu, Y. Pei, M. Pechenizkiy: Selfish
+ *   Sparse RNN Training. ICML 2021). Each weight averages from when it last became active, and a removed one has no average.
+ * - `wholeAverage`: NT-ASGD (S. Merity et al., 2018), after averaged SGD (B. Polyak, A. Juditsky, 1992), which knows no masks. Removed
+ *   weights fade from the average slowly, regrown ones are diluted by the zeros before, and the average has more weights
+ *   than the budget: the ablation (algorithm page 5.6).
  */
 export class SntAsgd implements Optimizer {
-  readonly learningRate: number;
+  readonly #learningRate: LearningRate;
+  readonly #average: 'average' | 'wholeAverage';
   readonly #weightDecay: number;
   readonly #nonmonotone: number;
   readonly #averagingFrom: number;
   #history: number[] = [];
   #averagingSteps: number | null = null;
 
-  constructor({ learningRate, weightDecay, nonmonotone, averagingFrom }: RunConfig['optimizer']) {
-    this.learningRate = learningRate;
+  constructor(config: RunConfig['optimizer'], average: 'average' | 'wholeAverage' = 'average') {
+    const { learningRate, schedule, weightDecay, nonmonotone, averagingFrom } = config;
+    this.#learningRate = new LearningRate(learningRate, schedule);
+    this.#average = average;
     this.#weightDecay = weightDecay;
     this.#nonmonotone = nonmonotone;
     this.#averagingFrom = averagingFrom;
   }
 
-  get averaging(): boolean {
-    return this.#averagingSteps !== null;
+  get learningRate(): number {
+    return this.#learningRate.now;
+  }
+
+  get averaging(): 'average' | 'wholeAverage' | undefined {
+    return this.#averagingSteps === null ? undefined : this.#average;
   }
 
   get slots(): readonly Slot[] {
-    return this.averaging ? ['average', 'activeSince'] : [];
+    return this.averaging === undefined ? [] : [this.averaging, 'activeSince'];
   }
 
   get fills(): SlotFills {
-    return this.#averagingSteps === null ? {} : { activeSince: this.#averagingSteps };
+    return this.averaging === 'average' ? { activeSince: this.#averagingSteps! } : {};
   }
 
   step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number): void {
@@ -51,7 +63,7 @@ export class SntAsgd implements Optimizer {
     if (this.#averagingSteps !== null) this.#averagingSteps += 1;
     for (const [i, parameter] of parameters.entries()) {
       if (this.#averagingSteps === null) applySgd(parameter, gradients[i], rates);
-      else applyAveragedSgd(parameter, gradients[i], rates, this.#averagingSteps);
+      else applyAveragedSgd(parameter, gradients[i], rates, this.#averagingSteps, this.#average);
     }
   }
 
@@ -59,13 +71,14 @@ export class SntAsgd implements Optimizer {
   beginAveraging(parameters: readonly Parameter[]): void {
     this.#averagingSteps = 0;
     for (const parameter of parameters) {
-      parameter.fill('average', 0);
+      parameter.fill(this.#average, 0);
       parameter.fill('activeSince', 0);
     }
   }
 
   afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): 'trigger' | 'configured' | undefined {
-    if (this.averaging) return undefined;
+    this.#learningRate.afterEpoch(loss, epoch);
+    if (this.averaging !== undefined) return undefined;
     const triggered = isTriggered(this.#history, loss, this.#nonmonotone);
     this.#history.push(loss);
     if (!triggered && epoch !== this.#averagingFrom) return undefined;
@@ -74,11 +87,12 @@ export class SntAsgd implements Optimizer {
   }
 
   state(): z.output<typeof stateSchema> {
-    return { history: [...this.#history], averagingSteps: this.#averagingSteps };
+    return { history: [...this.#history], averagingSteps: this.#averagingSteps, rate: this.#learningRate.state() };
   }
 
   restore(state: unknown): void {
-    const { history, averagingSteps } = stateSchema.parse(state);
+    const { history, averagingSteps, rate } = stateSchema.parse(state);
+    if (rate !== undefined) this.#learningRate.restore(rate);
     this.#history = history;
     this.#averagingSteps = averagingSteps;
   }
