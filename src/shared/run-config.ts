@@ -105,10 +105,30 @@ const methodSchema = z.strictObject({
 
 const optimizerSchema = z.strictObject({
   kind: z
-    .enum(['snt-asgd', 'sgd', 'adam'])
+    .enum(['snt-asgd', 'nt-asgd', 'asgd', 'sgd', 'momentum', 'adam'])
     .default('snt-asgd')
-    .describe('Plain SGD that turns into sparse averaging when validation stalls, SGD that does not, or Adam.'),
-  learningRate: z.number().gt(0).max(1000).default(20).describe('Step size of sgd and snt-asgd.'),
+    .describe(
+      'SGD that averages each weight while it is active once validation stalls; that averages without masks, then or always; plain, or with momentum; or Adam.',
+    ),
+  learningRate: z.number().gt(0).max(1000).default(20).describe('Step size of all but adam, at first.'),
+  momentum: z.number().gt(0).lt(1).default(0.9).describe('Share of the step before that momentum keeps.'),
+  schedule: z
+    .strictObject({
+      kind: z
+        .enum(['constant', 'decay', 'plateau'])
+        .default('constant')
+        .describe('Whether the step size stays, falls at set epochs, or falls when validation stalls.'),
+      factor: z.number().gt(0).max(1).default(0.5).describe('Factor on the step size each time it falls.'),
+      from: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(20)
+        .describe('Epoch after which it falls for the first time (decay).'),
+      every: z.int().min(1).max(1_000_000).default(1).describe('Epochs from one time to the next (decay).'),
+      patience: z.int().min(0).max(100_000).default(2).describe('Epochs without a new best before it falls (plateau).'),
+    })
+    .prefault({}),
   weightDecay: z.number().min(0).max(1).default(1.2e-6).describe('L2 penalty, added to the gradient.'),
   clip: z.number().gt(0).max(1e9).default(0.25).describe('Largest norm of the whole gradient; a larger one is scaled.'),
   clipNorm: z
@@ -194,6 +214,20 @@ const trainingSchema = z.strictObject({
     .default(0)
     .describe('Streams that go through the model at a time, their gradients added up; 0 for the whole batch.'),
   evaluationBatch: z.int().min(1).max(10_000).default(20).describe('Streams in validation and test.'),
+  startFrom: z
+    .string()
+    .max(300)
+    .regex(/^[A-Za-z0-9._-]*$/, 'must be the name of a run, such as quick-dense-1')
+    .default('')
+    .describe(
+      'Run whose best weights and masks are where this one starts: fine-tuning, which averages from its first step on.',
+    ),
+  stop: z
+    .enum(['never', 'nonmonotone'])
+    .default('never')
+    .describe(
+      'Whether training ends when validation stalls, by the rule that begins averaging, or with the last epoch.',
+    ),
   reportEvery: z
     .int()
     .min(1)
@@ -232,7 +266,7 @@ export const runConfigSchema = z
     training: trainingSchema.prefault({}),
     device: deviceSchema.prefault({}),
   })
-  .superRefine(({ model, method, optimizer, training }, context) => {
+  .superRefine(({ model, method, optimizer, training, device }, context) => {
     const refuse = (path: string[], input: unknown, message: string) => {
       context.addIssue({ code: 'custom', path, input, message });
     };
@@ -242,8 +276,8 @@ export const runConfigSchema = z
       const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;
       refuse(['method', 'finalRemovingRate'], method.finalRemovingRate, rule);
     }
-    if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd') {
-      const rule = 'must be 0 unless optimizer.kind is "snt-asgd", the only one that averages';
+    if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd' && optimizer.kind !== 'nt-asgd') {
+      const rule = 'must be 0 unless optimizer.kind is "snt-asgd" or "nt-asgd", which begin to average';
       refuse(['optimizer', 'averagingFrom'], optimizer.averagingFrom, rule);
     }
     if (optimizer.frozenRate && (optimizer.kind !== 'snt-asgd' || training.windows !== 'random')) {
@@ -256,7 +290,23 @@ export const runConfigSchema = z
     if (training.microBatch > training.batch) {
       refuse(['training', 'microBatch'], training.microBatch, `must be at most training.batch (${training.batch})`);
     }
+    if (optimizer.schedule.kind !== 'constant' && optimizer.kind === 'adam') {
+      const rule = 'must be "constant" where optimizer.kind is "adam", which has optimizer.adam.plateauFactor';
+      refuse(['optimizer', 'schedule', 'kind'], optimizer.schedule.kind, rule);
+    }
+    if (needsMaskedLayout(optimizer, method) && device.layout === 'packed') {
+      const rule = `must be "auto" or "masked" where optimizer.kind is "${optimizer.kind}": it averages inactive weights, too`;
+      refuse(['device', 'layout'], device.layout, rule);
+    }
   });
+
+/** Whether a run keeps something of every weight, active or not, that only the masked layout has room for. */
+export function needsMaskedLayout(
+  { kind }: Pick<RunConfig['optimizer'], 'kind'>,
+  method: Pick<RunConfig['method'], 'kind'>,
+): boolean {
+  return (kind === 'nt-asgd' || kind === 'asgd') && methods[method.kind].masks !== 'none';
+}
 
 /** Rules of a method that are about more than one field. */
 function broken(method: z.output<typeof methodSchema>): { field: keyof typeof method; rule: string }[] {

@@ -7,7 +7,7 @@ import { initialParameters, modelKinds } from './models/build.js';
 import { createOptimizer } from './optimizers/optimizer.js';
 import { profileOf, Recorder } from './profile.js';
 import { RandomWords } from './random/random.js';
-import { initialMasks, noEvidence, nothingDone, refuseTooLarge } from './run.js';
+import { initialMasks, layoutOf, noEvidence, nothingDone, refuseTooLarge } from './run.js';
 import { rulesOf } from './sparsity/methods.js';
 import { trainOnWindow } from './trainer.js';
 
@@ -26,7 +26,7 @@ export async function benchStep(
 ): Promise<StepBenchmark> {
   const { batch, bptt } = config.training;
   const engine = await startEngine(config.device);
-  const layout = config.device.layout === 'auto' ? engine.preferredLayout(config.method.density) : config.device.layout;
+  const layout = layoutOf(config, engine);
   const kind = modelKinds[config.model.kind];
   const method = methods[config.method.kind];
   const rules = rulesOf(config.method);

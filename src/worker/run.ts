@@ -1,8 +1,8 @@
 import { totalmem } from 'node:os';
-import { join } from 'node:path';
-import { UserError } from '../shared/errors.js';
+import { dirname, join } from 'node:path';
+import { messageOf, UserError } from '../shared/errors.js';
 import { methods, type MethodRow } from '../shared/methods.js';
-import { differences, parseRunConfig, type RunConfig } from '../shared/run-config.js';
+import { differences, needsMaskedLayout, parseRunConfig, type RunConfig } from '../shared/run-config.js';
 import type { RunEventOf } from '../shared/run-events.js';
 import { streamsOf, type Streams } from './corpus/batches.js';
 import { builtInCorpus } from './corpus/built-in-language.js';
@@ -19,7 +19,7 @@ import { countPerGate } from './sparsity/gates.js';
 import { initialPatterns } from './sparsity/initial-topology.js';
 import { rulesOf, type Rules } from './sparsity/methods.js';
 import { Evidence } from './sparsity/evidence.js';
-import { DenseParameter, slots, SparseParameter, type Layout, type Parameter } from './sparsity/parameter.js';
+import { DenseParameter, gather, slots, SparseParameter, type Layout, type Parameter } from './sparsity/parameter.js';
 import { Pattern } from './sparsity/pattern.js';
 import { initialMethodState } from './sparsity/topology.js';
 import {
@@ -70,6 +70,7 @@ export const nothingDone = (config: RunConfig): Progress => ({
   report: { loss: 0, gradientNorm: 0, steps: 0 },
   best: null,
   trainingMs: 0,
+  validation: { losses: [], stalled: false },
   method: initialMethodState(config.method),
 });
 
@@ -91,7 +92,7 @@ export async function openRun(
     config.corpus.name === 'built-in' ? builtInCorpus(config.corpus) : loadCorpus(folders.corpora, config.corpus.name);
   const streams = streamsOfCorpus(corpus, config.training);
   const engine = await startEngine(config.device);
-  const layout = config.device.layout === 'auto' ? engine.preferredLayout(config.method.density) : config.device.layout;
+  const layout = layoutOf(config, engine);
   const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
   const method = methods[config.method.kind];
   refuseTooLarge(specs, method, config, layout);
@@ -101,9 +102,10 @@ export async function openRun(
   if (checkpoint !== undefined) refuseChanges(parseRunConfig(checkpoint.config), config);
   const parameters =
     checkpoint === undefined
-      ? initialParameters(specs, initialMasks(specs, method, config), layout, config.seed)
+      ? startingParameters(specs, method, config, layout, dirname(folders.run))
       : restoredParameters(specs, method, checkpoint.tensors, layout);
   const optimizer = createOptimizer(config.optimizer, parameters);
+  if (config.training.startFrom !== '') optimizer.beginAveraging?.(parameters);
   const rules = rulesOf(config.method);
   const evidence = noEvidence(config.method, rules);
   if (checkpoint !== undefined) {
@@ -157,17 +159,29 @@ export function checkpointOf(run: Run): Checkpoint {
   };
 }
 
-/** The weights that are evaluated now: what is kept of the best epoch. */
-export function weightsOf(parameters: readonly Parameter[]): Tensors {
+/**
+ * The weights that are evaluated now: what is kept of the best epoch.
+ * @param beyondMasks whether weights outside the masks count, too, as averages without masks have them
+ */
+export function weightsOf(parameters: readonly Parameter[], beyondMasks = false): Tensors {
   const tensors = new Map<string, StoredTensor>();
   for (const parameter of parameters) {
-    const data = parameter.read('values');
+    const pattern = parameter instanceof SparseParameter ? patternOfWeights(parameter, beyondMasks) : undefined;
+    const whole = beyondMasks && pattern !== undefined;
+    const data = whole ? gather(parameter.readStored('values'), pattern.positions()) : parameter.read('values');
     tensors.set(`values.${parameter.name}`, { shape: [data.length], data });
-    if (!(parameter instanceof SparseParameter)) continue;
-    const bits = parameter.pattern.toBits();
+    if (pattern === undefined) continue;
+    const bits = pattern.toBits();
     tensors.set(`pattern.${parameter.name}`, { shape: [bits.length], data: bits });
   }
   return tensors;
+}
+
+function patternOfWeights(parameter: SparseParameter, beyondMasks: boolean): Pattern {
+  if (!beyondMasks) return parameter.pattern;
+  const stored = parameter.readStored('values');
+  const nonzero = Int32Array.from(stored.keys()).filter((position) => stored[position] !== 0);
+  return Pattern.fromPositions(...parameter.shape, nonzero);
 }
 
 /** Puts weights kept by `weightsOf` in place of the present ones, for good. */
@@ -274,6 +288,33 @@ function referencePerplexities(corpus: Corpus, split: 'valid' | 'test') {
 /** Whether matrices have masks at all. */
 function isSparse(method: MethodRow): boolean {
   return method.masks !== 'none';
+}
+
+/** How sparse weights are stored: as asked for, or as suits engine, density and what else is kept of each weight. */
+export function layoutOf({ device, method, optimizer }: RunConfig, engine: Engine): Layout {
+  if (device.layout !== 'auto') return device.layout;
+  return needsMaskedLayout(optimizer, method) ? 'masked' : engine.preferredLayout(method.density);
+}
+
+/** Fresh ones, or the best of the run to start from. */
+function startingParameters(
+  specs: readonly ParameterSpec[],
+  method: MethodRow,
+  config: RunConfig,
+  layout: Layout,
+  runs: string,
+): Parameter[] {
+  const { startFrom } = config.training;
+  if (startFrom === '') return initialParameters(specs, initialMasks(specs, method, config), layout, config.seed);
+  const best = Checkpoints.bestOf(join(runs, startFrom), startFrom);
+  try {
+    return restoredParameters(specs, method, best, layout);
+  } catch (error) {
+    const rule = 'do not fit this run: it needs the same model and corpus, and masks if and only if that one has them';
+    throw new UserError(
+      `training.startFrom: the weights of ${JSON.stringify(startFrom)} ${rule} (${messageOf(error)})`,
+    );
+  }
 }
 
 export function initialMasks(

@@ -15,6 +15,7 @@ import {
   updateAfterNextStep,
   updateAtOnce,
 } from './rewiring.js';
+import { isTriggered } from './optimizers/trigger.js';
 import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
 import { takeWholeGradients } from './sparsity/evidence.js';
 import { withNoise } from './sparsity/penalty.js';
@@ -76,7 +77,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   if (run.resumedFrom !== null) emitCheckpoint(run, run.resumedFrom, emit);
   emit(describeRun(run));
   if (run.resumedFrom === null) emitInitialTopology(run, emit);
-  while (progress.epoch < epochs) {
+  while (progress.epoch < epochs && !progress.validation.stalled) {
     const windows = trainingWindows(streams.train, config, progress.epoch);
     while (progress.window < windows.length) {
       const window = windows[progress.window];
@@ -90,14 +91,15 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
       if (observer.pauseRequested()) await pause();
     }
 
-    if (optimizer.averaging) exchangeAverages(run);
+    exchangeAverages(run);
     const loss = await evaluate(model, streams.valid, bptt, proceed);
     if (loss !== undefined) judge(run, loss, emit);
-    if (optimizer.averaging) exchangeAverages(run);
+    exchangeAverages(run);
     clock.tick(0);
     if (loss === undefined) return checkpointAndStop();
 
     const epoch = progress.epoch + 1;
+    if (config.training.stop === 'nonmonotone') noteStall(run, loss);
     const cause = optimizer.afterValidation(model.parameters, loss, epoch);
     if (cause !== undefined) emit({ type: 'averaging', step: progress.step, epoch, cause });
     if (cause === undefined || config.method.updateOnTrigger) updateAfterEpoch(run, emit);
@@ -185,10 +187,10 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const best = progress.best === null || loss < progress.best.loss;
   if (best) {
     progress.best = { epoch, loss };
-    run.checkpoints.saveBest(epoch, weightsOf(model.parameters));
+    run.checkpoints.saveBest(epoch, weightsOf(model.parameters, optimizer.averaging === 'wholeAverage'));
   }
   const trainingLoss = progress.epochLoss.sum / progress.epochLoss.words;
-  const { averaging: averaged } = optimizer;
+  const averaged = optimizer.averaging !== undefined;
   emit({ type: 'evaluation', step: progress.step, epoch, trainingLoss, loss, perplexity, best, averaged });
 }
 
@@ -236,9 +238,17 @@ function emitCheckpoint({ progress }: Run, { file, bytes }: CheckpointFile, emit
   emit({ type: 'checkpoint', step: progress.step, epoch: progress.epoch, file, bytes });
 }
 
-/** Lets averages and weights change places; called twice, it changes nothing. */
-function exchangeAverages({ model }: Run): void {
-  for (const parameter of model.parameters) parameter.exchange('values', 'average');
+/** Lets weights and averages, where there are any, change places; called twice, it changes nothing. */
+function exchangeAverages({ model, optimizer }: Run): void {
+  if (optimizer.averaging === undefined) return;
+  for (const parameter of model.parameters) parameter.exchange('values', optimizer.averaging);
+}
+
+/** The stop of fine-tuning: the trigger's rule, whatever is averaged (S. Merity et al., 2018). */
+function noteStall({ config, progress }: Run, loss: number): void {
+  const { losses } = progress.validation;
+  const stalled = isTriggered(losses, loss, config.optimizer.nonmonotone);
+  progress.validation = { losses: [...losses, loss], stalled };
 }
 
 function divergence({ config }: Pick<Run, 'config'>, step: number, what: string): UserError {

@@ -120,7 +120,7 @@ test('a case is told by its entry and not by its name', () => {
       rhn_eval: draft('stacked_lstm_eval'),
       cosine_decay: draft('topology_updates'),
       training_trajectory: draft('cosine_decay'),
-      stacked_lstm_eval: draft('snfs_update'),
+      stacked_lstm_eval: draft('neural_cache'),
       topology_updates: draft('snt_asgd_trace'),
       anything: draft('training_trajectory'),
     }),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
 import type { NativeEngine } from '../../src/worker/engines/native/addon.js';
 import { registerNative } from '../../src/worker/engines/native/native.js';
-import { applyAdam, applyAveragedSgd, applySgd } from '../../src/worker/ops/apply-update.js';
+import { applyAdam, applyAveragedSgd, applyMomentumSgd, applySgd } from '../../src/worker/ops/apply-update.js';
 import { dropoutMask } from '../../src/worker/ops/dropout-mask.js';
 import { SparseParameter, slots, type Parameter, type Slot } from '../../src/worker/sparsity/parameter.js';
 import * as tf from '../../src/worker/tf.js';
@@ -46,6 +46,12 @@ const updates: Record<string, Update> = {
     slots: ['average', 'activeSince'],
     apply: (parameter, gradient, step) => {
       applyAveragedSgd(parameter, gradient, rates, step);
+    },
+  },
+  applyMomentumSgd: {
+    slots: ['velocity'],
+    apply: (parameter, gradient) => {
+      applyMomentumSgd(parameter, gradient, { ...rates, momentum: 0.8 });
     },
   },
   applyAdam: {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { startEngine } from '../../src/worker/engines/engine.js';
 import { createOptimizer } from '../../src/worker/optimizers/optimizer.js';
-import { afterEpoch } from '../../src/worker/optimizers/plateau.js';
+import { LearningRate, type RateSchedule } from '../../src/worker/optimizers/learning-rate.js';
 import { SntAsgd } from '../../src/worker/optimizers/snt-asgd.js';
 import { isTriggered } from '../../src/worker/optimizers/trigger.js';
 import { rulesOf } from '../../src/worker/sparsity/methods.js';
@@ -217,7 +217,7 @@ test('the average of an active weight is the mean of its iterates but the first 
   );
 });
 
-for (const kind of ['sgd', 'snt-asgd', 'adam'] as const) {
+for (const kind of ['sgd', 'momentum', 'snt-asgd', 'adam'] as const) {
   test(`inactive weights, averages and moments are exactly 0 after every step of ${kind}`, () => {
     fc.assert(
       fc.property(histories, (history) => {
@@ -436,7 +436,7 @@ test('until the trigger SNT-ASGD is SGD to the last bit, and has no averages', (
     const parameter = matrix('weight', [rows, columns], 'packed', { seed: 1 });
     const optimizer = createOptimizer(optimizerConfig({ kind, learningRate: 0.3, weightDecay: 0.1 }), [parameter]);
     for (let t = 0; t < 5; t++) step(optimizer, parameter, numbers(t, size));
-    expect([optimizer.averaging, optimizer.slots, parameter.has('average')]).toEqual([false, [], false]);
+    expect([optimizer.averaging, optimizer.slots, parameter.has('average')]).toEqual([undefined, [], false]);
     const values = [...parameter.read('values')];
     parameter.dispose();
     return values;
@@ -449,7 +449,7 @@ function triggerOf(losses: readonly number[], settings: Parameters<typeof optimi
   const optimizer = new SntAsgd(optimizerConfig({ nonmonotone: 5, ...settings }));
   for (const [index, loss] of losses.entries()) {
     const cause = optimizer.afterValidation([], loss, index + 1);
-    expect(optimizer.averaging).toBe(cause !== undefined);
+    expect(optimizer.averaging).toBe(cause === undefined ? undefined : 'average');
     if (cause !== undefined) return { epoch: index + 1, cause };
   }
   return 'never';
@@ -583,12 +583,140 @@ test('the learning rate of Adam halves after three epochs in a row without a new
   expect(rates).toEqual([1e-3, 1e-3, 1e-3, 1e-3, 5e-4]);
 });
 
-test('the plateau counts anew after a best epoch and after each cut', () => {
-  let plateau = { learningRate: 8, best: Infinity, stalled: 0 };
-  const rates = [5, 5, 5, 4, 5, 5, 4.5, 6, 6, 6, 6].map((loss) => {
-    plateau = afterEpoch(plateau, loss, 0.5, 2);
-    return plateau.learningRate;
+/** The learning rate after each epoch. */
+function ratesOf(initial: number, schedule: Partial<RateSchedule>, losses: readonly number[]): number[] {
+  const rate = new LearningRate(initial, { ...optimizerConfig({}).schedule, ...schedule });
+  return losses.map((loss, index) => {
+    rate.afterEpoch(loss, index + 1);
+    return rate.now;
   });
+}
+
+/** The learning rate in each epoch, which is that after the one before. */
+function ratesInEpochs(initial: number, schedule: Partial<RateSchedule>, epochs: number): number[] {
+  return [initial, ...ratesOf(initial, schedule, new Array<number>(epochs - 1).fill(1))];
+}
+
+test('the recipe of the RHN divides its rate by 1.02 in every epoch after the twentieth', () => {
+  const rates = ratesInEpochs(0.2, { kind: 'decay', factor: 1 / 1.02, from: 20, every: 1 }, 40);
+  expect(rates.slice(0, 20)).toEqual(new Array(20).fill(0.2));
+  for (const epoch of [21, 22, 40]) expect(rates[epoch - 1]).toBeCloseTo(0.2 / 1.02 ** (epoch - 20), 12);
+});
+
+test('the recipe of ISS takes a tenth of its rate every eighteen epochs', () => {
+  const rates = ratesInEpochs(1, { kind: 'decay', factor: 0.1, from: 18, every: 18 }, 55);
+  for (const [first, last, rate] of [
+    [1, 18, 1],
+    [19, 36, 0.1],
+    [37, 54, 0.01],
+    [55, 55, 0.001],
+  ]) {
+    for (const epoch of [first, last]) expect(rates[epoch - 1] / rate).toBeCloseTo(1, 12);
+  }
+});
+
+test('a constant rate stays whatever the losses are', () => {
+  expect(ratesOf(3, { kind: 'constant' }, [1, 2, 3, 4, 5, 6])).toEqual([3, 3, 3, 3, 3, 3]);
+});
+
+for (const kind of ['sgd', 'momentum', 'snt-asgd', 'nt-asgd', 'asgd'] as const) {
+  test(`${kind} follows the schedule of its rate, before and while it averages`, () => {
+    const schedule = { kind: 'decay', factor: 0.5, from: 1, every: 1 } as const;
+    const parameter = denseParameter('bias', [1], 1);
+    const averagingFrom = kind.endsWith('nt-asgd') || kind === 'snt-asgd' ? 2 : 0;
+    const config = optimizerConfig({ kind, learningRate: 1, weightDecay: 0, schedule, averagingFrom, momentum: 1e-9 });
+    const optimizer = createOptimizer(config, [parameter]);
+    const moves = [1, 2, 3].map((epoch) => {
+      const [before] = parameter.read('values').slice();
+      step(optimizer, parameter, Float32Array.of(1));
+      optimizer.afterValidation([parameter], 1, epoch);
+      return before - parameter.read('values')[0];
+    });
+    expectClose(moves, [1, 0.5, 0.25]);
+    parameter.dispose();
+  });
+}
+
+test('SGD with momentum follows its equations, and what is removed loses its velocity', () => {
+  fc.assert(
+    fc.property(histories, fc.constantFrom(0.9, 0.3), (history, momentum) => {
+      const { learningRate, weightDecay } = history;
+      const v = new Float64Array(size);
+      let w: Float64Array | undefined;
+      replay(
+        history,
+        (parameters) => {
+          w = Float64Array.from(denseSlot(parameters[0], 'values'));
+          return createOptimizer(
+            optimizerConfig({ kind: 'momentum', learningRate, weightDecay, momentum }),
+            parameters,
+          );
+        },
+        ({ gradient, scale, mask, parameter }) => {
+          const weights = w!;
+          for (let j = 0; j < size; j++) {
+            if (mask[j] === 0) {
+              weights[j] = v[j] = 0;
+              continue;
+            }
+            v[j] = momentum * v[j] + scale * gradient[j] + weightDecay * weights[j];
+            weights[j] -= learningRate * v[j];
+          }
+          expectClose(denseSlot(parameter, 'values'), weights, 1e-4);
+        },
+      );
+    }),
+    { seed: 6, numRuns: 40 },
+  );
+});
+
+test('averaging without masks follows the equations of ASGD: what is removed fades, what is regrown is diluted', () => {
+  fc.assert(
+    fc.property(histories, (history) => {
+      const { learningRate, weightDecay } = history;
+      const a = new Float64Array(size);
+      let t = 0;
+      let outside = 0;
+      replay(
+        { ...history, layout: 'masked' },
+        (parameters) => createOptimizer(optimizerConfig({ kind: 'asgd', learningRate, weightDecay }), parameters),
+        ({ mask, parameter, optimizer }) => {
+          t += 1;
+          const weights = denseSlot(parameter, 'values');
+          const mu = 1 / Math.max(1, t - 1);
+          for (let j = 0; j < size; j++) a[j] += mu * (weights[j] - a[j]);
+          expect(optimizer.averaging).toBe('wholeAverage');
+          const average = parameter.read('wholeAverage');
+          expectClose(average, a);
+          outside += average.filter((number, j) => number !== 0 && mask[j] === 0).length;
+        },
+      );
+      // From the third step on a mean keeps what it had; a new mask in force then leaves weights outside it.
+      if (history.changes.slice(2).some(Boolean)) expect(outside).toBeGreaterThan(0);
+    }),
+    { seed: 7, numRuns: 40 },
+  );
+});
+
+test('where masks stay averaging without them is SNT-ASGD to the last bit', () => {
+  const [masked, unmasked] = (['average', 'wholeAverage'] as const).map((slot) => {
+    const parameter = matrix('weight', [rows, columns], 'masked', { seed: 1 }) as SparseParameter;
+    const optimizer = new SntAsgd(optimizerConfig({ learningRate: 0.3 }), slot);
+    optimizer.beginAveraging([parameter]);
+    for (let t = 0; t < 6; t++) step(optimizer, parameter, numbers(t, size));
+    return slot === 'average' ? denseSlot(parameter, slot) : parameter.read(slot);
+  });
+  expect([...unmasked]).toEqual([...masked]);
+});
+
+test('averages without masks have no place in the packed layout', () => {
+  const parameter = matrix('weight', [rows, columns], 'packed', { seed: 1 });
+  expect(() => createOptimizer(optimizerConfig({ kind: 'asgd' }), [parameter])).toThrow('wholeAverage of weight is');
+  parameter.dispose();
+});
+
+test('the plateau counts anew after a best epoch and after each cut', () => {
+  const rates = ratesOf(8, { kind: 'plateau', factor: 0.5, patience: 2 }, [5, 5, 5, 4, 5, 5, 4.5, 6, 6, 6, 6]);
   expect(rates).toEqual([8, 8, 8, 8, 8, 8, 4, 4, 4, 2, 2]);
 });
 
@@ -611,6 +739,15 @@ const resumable = {
   sgd: { kind: 'sgd' },
   'SNT-ASGD before its trigger': { kind: 'snt-asgd' },
   'SNT-ASGD while it averages': { kind: 'snt-asgd', averagingFrom: 2 },
+  'momentum, with a rate that falls when validation stalls': {
+    kind: 'momentum',
+    schedule: { kind: 'plateau', patience: 0 },
+  },
+  'SNT-ASGD, with a rate that falls at set epochs': {
+    kind: 'snt-asgd',
+    averagingFrom: 3,
+    schedule: { kind: 'decay', from: 2 },
+  },
   Adam: { kind: 'adam', adam: { beta1: 0.9, plateauPatience: 1 } },
 } as const;
 

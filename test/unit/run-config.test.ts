@@ -189,7 +189,10 @@ describe('every field', () => {
 
 describe('a number', () => {
   // Impossible combinations aside, which would be refused for another reason.
-  const base = ['method.kind=static', 'method.removingRate=1', 'method.finalRemovingRate=0'];
+  const base = [
+    ...['method.kind=static', 'method.removingRate=1', 'method.finalRemovingRate=0'],
+    ...['training.windows=random', 'training.batch=10000'],
+  ];
   /** A kind of model that has the field, and layers that the largest chunk divides. */
   const modelWith = ({ path }: Field) => {
     const kind = modelKindNames.find((name) => modelFields(name).some((field) => `model.${field}` === path));
@@ -407,11 +410,28 @@ describe('an impossible combination is refused with field, value and rule:', () 
       reason:
         'method.gateMode: "auto" must be "fused" or "fused-equal" where removal is "global-magnitude": it sees the whole network',
     },
-    ...(['sgd', 'adam'] as const).map((kind) => ({
-      what: `averaging with ${kind}`,
+    ...(['sgd', 'momentum', 'asgd', 'adam'] as const).map((kind) => ({
+      what: `averaging from an epoch with ${kind}`,
       input: { optimizer: { kind, averagingFrom: 3 } },
-      reason: 'optimizer.averagingFrom: 3 must be 0 unless optimizer.kind is "snt-asgd", the only one that averages',
+      reason:
+        'optimizer.averagingFrom: 3 must be 0 unless optimizer.kind is "snt-asgd" or "nt-asgd", which begin to average',
     })),
+    {
+      what: 'two schedules of one rate',
+      input: { optimizer: { kind: 'adam', schedule: { kind: 'decay' } } },
+      reason:
+        'optimizer.schedule.kind: "decay" must be "constant" where optimizer.kind is "adam", which has optimizer.adam.plateauFactor',
+    },
+    ...(['nt-asgd', 'asgd'] as const).map((kind) => ({
+      what: `packed weights with ${kind}`,
+      input: { optimizer: { kind }, device: { layout: 'packed' } },
+      reason: `device.layout: "packed" must be "auto" or "masked" where optimizer.kind is "${kind}": it averages inactive weights, too`,
+    })),
+    {
+      what: 'the name of no run',
+      input: { training: { startFrom: '../other' } },
+      reason: 'training.startFrom: "../other" must be the name of a run, such as quick-dense-1',
+    },
   ])('$what', ({ input, reason }) => {
     expect(refusal(input)).toBe(reason);
   });

@@ -28,6 +28,38 @@ export function applySgd(parameter: Parameter, gradient: tf.Tensor, rates: StepR
   parameter.setSlot('values', values);
 }
 
+interface WithVelocity {
+  values: tf.Tensor;
+  gradient: tf.Tensor;
+  velocity: tf.Tensor;
+}
+
+export interface MomentumStep extends Step {
+  readonly momentum: number;
+}
+
+const runMomentumSgd = defineKernel<WithVelocity, MomentumStep>(
+  'SparrowApplyMomentumSgd',
+  ({ values, gradient, velocity }, step) => {
+    const v = masked(velocity.mul(step.momentum).add(decayed(values, gradient, step)), step.parameter);
+    return [values.sub(v.mul(step.learningRate)), v];
+  },
+);
+
+/** SGD with momentum (B. Polyak, 1964): v <- (μ v + g + λ w) m, w <- w - η v */
+export function applyMomentumSgd(
+  parameter: Parameter,
+  gradient: tf.Tensor,
+  rates: StepRates & { readonly momentum: number },
+): void {
+  const [values, velocity] = runMomentumSgd(
+    { values: parameter.values, gradient, velocity: parameter.slot('velocity') },
+    { parameter, ...rates },
+  );
+  parameter.setSlot('values', values);
+  parameter.setSlot('velocity', velocity);
+}
+
 interface Averaged {
   values: tf.Tensor;
   gradient: tf.Tensor;
@@ -45,8 +77,8 @@ const runAveragedSgd = defineKernel<Averaged, AveragingStep>(
     const w = descend(values, gradient, step);
     const k = tf.sub(step.averagingStep, activeSince);
     const mu = tf.div(1, k.sub(1).clipByValue(1, Infinity)); // max by clipping: 12 times faster on the wasm backend
-    // (1 - μ) a + μ w rather than a + μ (w - a): where μ = 1 it is w to the last bit, however far a step went. Both are 0
-    // wherever a weight is inactive, and so is what becomes of them.
+    // (1 - μ) a + μ w rather than a + μ (w - a): where μ = 1 it is w to the last bit, however far a step went. Where a weight
+    // is inactive w is 0, and so is a if its parameter forgets the averages of what is removed.
     return [w, average.mul(tf.sub(1, mu)).add(w.mul(mu))];
   },
 );
@@ -58,24 +90,26 @@ const runAveragedSgd = defineKernel<Averaged, AveragingStep>(
  *     w <- (w - η (g + λ w)) m        a <- (a + μ (w - a)) m        μ = 1 / max(1, k - 1)
  *
  * @param averagingStep how many averaging steps have been done, this one included
+ * @param slot where the averages are: those of active weights, or of all
  */
 export function applyAveragedSgd(
   parameter: Parameter,
   gradient: tf.Tensor,
   rates: StepRates,
   averagingStep: number,
+  slot: 'average' | 'wholeAverage' = 'average',
 ): void {
   const [values, average] = runAveragedSgd(
     {
       values: parameter.values,
       gradient,
-      average: parameter.slot('average'),
+      average: parameter.slot(slot),
       activeSince: parameter.slot('activeSince'),
     },
     { parameter, ...rates, averagingStep },
   );
   parameter.setSlot('values', values);
-  parameter.setSlot('average', average);
+  parameter.setSlot(slot, average);
 }
 
 interface WithMoments {

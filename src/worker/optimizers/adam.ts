@@ -4,33 +4,28 @@ import { applyAdam } from '../ops/apply-update.js';
 import type { Parameter } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
 import type { Optimizer } from './optimizer.js';
-import { afterEpoch, type Plateau } from './plateau.js';
+import { LearningRate, learningRateStateSchema } from './learning-rate.js';
 
-const stateSchema = z.strictObject({
-  steps: z.int().min(0),
-  learningRate: z.number(),
-  /** null before the first epoch. */
-  best: z.number().nullable(),
-  stalled: z.int().min(0),
-});
+const stateSchema = learningRateStateSchema.extend({ steps: z.int().min(0) });
 
 /** Adam with a learning rate that is cut when validation stalls: the baseline of the paper (algorithm page 5.7). */
 export class Adam implements Optimizer {
-  readonly averaging = false;
+  readonly averaging = undefined;
   readonly slots = ['moment1', 'moment2'] as const;
   readonly fills = {};
   readonly #config: RunConfig['optimizer'];
   #steps = 0;
-  #plateau: Plateau;
+  readonly #learningRate: LearningRate;
 
   constructor(config: RunConfig['optimizer'], parameters: readonly Parameter[]) {
     this.#config = config;
-    this.#plateau = { learningRate: config.adam.learningRate, best: Infinity, stalled: 0 };
+    const { learningRate, plateauFactor: factor, plateauPatience: patience } = config.adam;
+    this.#learningRate = new LearningRate(learningRate, { ...config.schedule, kind: 'plateau', factor, patience });
     for (const parameter of parameters) for (const slot of this.slots) parameter.fill(slot, 0);
   }
 
   get learningRate(): number {
-    return this.#plateau.learningRate;
+    return this.#learningRate.now;
   }
 
   step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
@@ -44,20 +39,18 @@ export class Adam implements Optimizer {
     });
   }
 
-  afterValidation(_parameters: readonly Parameter[], loss: number): undefined {
-    const { plateauFactor, plateauPatience } = this.#config.adam;
-    this.#plateau = afterEpoch(this.#plateau, loss, plateauFactor, plateauPatience);
+  afterValidation(_parameters: readonly Parameter[], loss: number, epoch: number): undefined {
+    this.#learningRate.afterEpoch(loss, epoch);
     return undefined;
   }
 
   state(): z.output<typeof stateSchema> {
-    const { learningRate, best, stalled } = this.#plateau;
-    return { steps: this.#steps, learningRate, best: best === Infinity ? null : best, stalled };
+    return { steps: this.#steps, ...this.#learningRate.state() };
   }
 
   restore(state: unknown): void {
-    const { steps, learningRate, best, stalled } = stateSchema.parse(state);
+    const { steps, ...rate } = stateSchema.parse(state);
     this.#steps = steps;
-    this.#plateau = { learningRate, best: best ?? Infinity, stalled };
+    this.#learningRate.restore(rate);
   }
 }

@@ -8,8 +8,8 @@ import { SntAsgd } from './snt-asgd.js';
 /** What turns gradients into new weights. Its tensors are slots of the parameters; the rest is `state`. */
 export interface Optimizer {
   readonly learningRate: number;
-  /** Whether evaluation is of the averaged weights. */
-  readonly averaging: boolean;
+  /** The slot with averaged weights, which are what is evaluated, once there is one. */
+  readonly averaging: 'average' | 'wholeAverage' | undefined;
   /** Slots it keeps beside the values. */
   readonly slots: readonly Slot[];
   /** What a weight starts with when it becomes active. */
@@ -27,6 +27,8 @@ export interface Optimizer {
    * @returns why averaging begins with the next step, if it does
    */
   afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): 'trigger' | 'configured' | undefined;
+  /** Averages begin with the next step, where it averages at all. */
+  beginAveraging?(parameters: readonly Parameter[]): void;
   /** All that is not in a slot, as plain data. */
   state(): unknown;
   /** The inverse of `state`; slots are restored by the parameters themselves. */
@@ -37,9 +39,18 @@ export interface Optimizer {
 export function createOptimizer(config: RunConfig['optimizer'], parameters: readonly Parameter[]): Optimizer {
   switch (config.kind) {
     case 'sgd':
-      return new Sgd(config);
+      return new Sgd(config, 0, parameters);
+    case 'momentum':
+      return new Sgd(config, config.momentum, parameters);
     case 'snt-asgd':
       return new SntAsgd(config);
+    case 'nt-asgd':
+      return new SntAsgd(config, 'wholeAverage');
+    case 'asgd': {
+      const optimizer = new SntAsgd(config, 'wholeAverage');
+      optimizer.beginAveraging(parameters);
+      return optimizer;
+    }
     case 'adam':
       return new Adam(config, parameters);
   }

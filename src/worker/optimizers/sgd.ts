@@ -1,38 +1,51 @@
 import type { RunConfig } from '../../shared/run-config.js';
-import { applySgd } from '../ops/apply-update.js';
-import type { Parameter } from '../sparsity/parameter.js';
+import { applyMomentumSgd, applySgd } from '../ops/apply-update.js';
+import type { Parameter, Slot } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
+import { LearningRate, learningRateStateSchema } from './learning-rate.js';
 import type { Optimizer } from './optimizer.js';
 
-/** Plain stochastic gradient descent: w <- w - η (g + λ w). */
+/** Plain stochastic gradient descent, w <- w - η (g + λ w), or with momentum, v <- μ v + g + λ w and w <- w - η v. */
 export class Sgd implements Optimizer {
-  readonly learningRate: number;
-  readonly averaging = false;
-  readonly slots = [];
+  readonly averaging = undefined;
+  readonly slots: readonly Slot[];
   readonly fills = {};
   readonly #weightDecay: number;
+  readonly #momentum: number;
+  readonly #learningRate: LearningRate;
 
-  constructor({ learningRate, weightDecay }: RunConfig['optimizer']) {
-    this.learningRate = learningRate;
-    this.#weightDecay = weightDecay;
+  /** @param momentum 0 for none */
+  constructor(config: RunConfig['optimizer'], momentum: number, parameters: readonly Parameter[]) {
+    this.#learningRate = new LearningRate(config.learningRate, config.schedule);
+    this.#weightDecay = config.weightDecay;
+    this.#momentum = momentum;
+    this.slots = momentum === 0 ? [] : ['velocity'];
+    for (const parameter of parameters) for (const slot of this.slots) parameter.fill(slot, 0);
+  }
+
+  get learningRate(): number {
+    return this.#learningRate.now;
   }
 
   step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
     const rates = { learningRate: this.learningRate * rate, weightDecay: this.#weightDecay, scale };
-    parameters.forEach((parameter, i) => {
-      applySgd(parameter, gradients[i], rates);
-    });
+    for (const [i, parameter] of parameters.entries()) {
+      if (this.#momentum === 0) applySgd(parameter, gradients[i], rates);
+      else applyMomentumSgd(parameter, gradients[i], { ...rates, momentum: this.#momentum });
+    }
   }
 
-  afterValidation(): undefined {
+  afterValidation(_parameters: readonly Parameter[], loss: number, epoch: number): undefined {
+    this.#learningRate.afterEpoch(loss, epoch);
     return undefined;
   }
 
   state(): unknown {
-    return {};
+    return this.#learningRate.state();
   }
 
-  restore(): void {
-    // It has no memory.
+  restore(state: unknown): void {
+    const saved = learningRateStateSchema.safeParse(state); // the first checkpoints had none, when rates did not change
+    if (saved.success) this.#learningRate.restore(saved.data);
   }
 }

@@ -4,6 +4,7 @@ import { applyAveragedSgd, applySgd } from '../ops/apply-update.js';
 import { SparseParameter, type Parameter, type Slot, type SlotFills } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
 import type { Optimizer } from './optimizer.js';
+import { LearningRate, learningRateStateSchema } from './learning-rate.js';
 import { isTriggered } from './trigger.js';
 
 const stateSchema = z.strictObject({
@@ -12,17 +13,22 @@ const stateSchema = z.strictObject({
   averagingSteps: z.int().min(0).nullable(),
   /** Factors on the learning rate of the first averaging step and of the last one; null before averaging. */
   rates: z.strictObject({ first: z.number(), last: z.number() }).nullable().default(null),
+  /** The first checkpoints had none, when rates did not change. */
+  rate: learningRateStateSchema.optional(),
 });
 
 /**
- * SNT-ASGD, sparse non-monotonically triggered averaged SGD.
+ * SGD until a trigger fires, then the same steps with a running mean beside them, in one of two ways:
  *
- * S. Liu, D. C. Mocanu, Y. Pei, M. Pechenizkiy: Selfish Sparse RNN Training. ICML 2021; after NT-ASGD (S. Merity et al.,
- * 2018) and averaged SGD (B. Polyak, A. Juditsky, 1992). SGD until the trigger fires, then the same steps with a running
- * mean beside them; each weight averages from when it last became active, and a removed one has no average.
+ * - `average`: SNT-ASGD, sparse non-monotonically triggered averaged SGD (S. Liu, D. C. Mocanu, Y. Pei, M. Pechenizkiy: Selfish
+ *   Sparse RNN Training. ICML 2021). Each weight averages from when it last became active, and a removed one has no average.
+ * - `wholeAverage`: NT-ASGD (S. Merity et al., 2018), after averaged SGD (B. Polyak, A. Juditsky, 1992), which knows no masks. Removed
+ *   weights fade from the average slowly, regrown ones are diluted by the zeros before, and the average has more weights
+ *   than the budget: the ablation (algorithm page 5.6).
  */
 export class SntAsgd implements Optimizer {
-  readonly learningRate: number;
+  readonly #learningRate: LearningRate;
+  readonly #average: 'average' | 'wholeAverage';
   readonly #weightDecay: number;
   readonly #nonmonotone: number;
   readonly #averagingFrom: number;
@@ -31,24 +37,30 @@ export class SntAsgd implements Optimizer {
   readonly #frozenRate: boolean;
   #rates: { first: number; last: number } | null = null;
 
-  constructor({ learningRate, weightDecay, nonmonotone, averagingFrom, frozenRate }: RunConfig['optimizer']) {
-    this.learningRate = learningRate;
+  constructor(config: RunConfig['optimizer'], average: 'average' | 'wholeAverage' = 'average') {
+    const { learningRate, schedule, weightDecay, nonmonotone, averagingFrom, frozenRate } = config;
+    this.#learningRate = new LearningRate(learningRate, schedule);
+    this.#average = average;
     this.#weightDecay = weightDecay;
     this.#nonmonotone = nonmonotone;
     this.#averagingFrom = averagingFrom;
     this.#frozenRate = frozenRate;
   }
 
-  get averaging(): boolean {
-    return this.#averagingSteps !== null;
+  get learningRate(): number {
+    return this.#learningRate.now;
+  }
+
+  get averaging(): 'average' | 'wholeAverage' | undefined {
+    return this.#averagingSteps === null ? undefined : this.#average;
   }
 
   get slots(): readonly Slot[] {
-    return this.averaging ? ['average', 'activeSince'] : [];
+    return this.averaging === undefined ? [] : [this.averaging, 'activeSince'];
   }
 
   get fills(): SlotFills {
-    return this.#averagingSteps === null ? {} : { activeSince: this.#averagingSteps };
+    return this.averaging === 'average' ? { activeSince: this.#averagingSteps! } : {};
   }
 
   step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
@@ -68,7 +80,7 @@ export class SntAsgd implements Optimizer {
       // The published code looks up the rate of sparse weights once, and that of all others after their step.
       const published = parameter instanceof SparseParameter ? first : last;
       const rates = ratesWith(this.#frozenRate ? published : rate);
-      applyAveragedSgd(parameter, gradients[i], rates, this.#averagingSteps);
+      applyAveragedSgd(parameter, gradients[i], rates, this.#averagingSteps, this.#average);
     }
     this.#rates = { first, last: rate };
   }
@@ -77,13 +89,14 @@ export class SntAsgd implements Optimizer {
   beginAveraging(parameters: readonly Parameter[]): void {
     this.#averagingSteps = 0;
     for (const parameter of parameters) {
-      parameter.fill('average', 0);
+      parameter.fill(this.#average, 0);
       parameter.fill('activeSince', 0);
     }
   }
 
   afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): 'trigger' | 'configured' | undefined {
-    if (this.averaging) return undefined;
+    this.#learningRate.afterEpoch(loss, epoch);
+    if (this.averaging !== undefined) return undefined;
     const triggered = isTriggered(this.#history, loss, this.#nonmonotone);
     this.#history.push(loss);
     if (!triggered && epoch !== this.#averagingFrom) return undefined;
@@ -92,11 +105,17 @@ export class SntAsgd implements Optimizer {
   }
 
   state(): z.output<typeof stateSchema> {
-    return { history: [...this.#history], averagingSteps: this.#averagingSteps, rates: this.#rates };
+    return {
+      history: [...this.#history],
+      averagingSteps: this.#averagingSteps,
+      rates: this.#rates,
+      rate: this.#learningRate.state(),
+    };
   }
 
   restore(state: unknown): void {
-    const { history, averagingSteps, rates } = stateSchema.parse(state);
+    const { history, averagingSteps, rates, rate } = stateSchema.parse(state);
+    if (rate !== undefined) this.#learningRate.restore(rate);
     this.#history = history;
     this.#averagingSteps = averagingSteps;
     this.#rates = rates;

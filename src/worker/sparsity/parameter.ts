@@ -13,8 +13,10 @@ export interface Gate {
  * - `average`: the running mean of SNT-ASGD
  * - `activeSince`: how many averaging steps had been done when the weight became active
  * - `moment1`, `moment2`: Adam's means of the gradient and of its square
+ * - `velocity`: of SGD with momentum
+ * - `wholeAverage`: the running mean of averaging without masks: of every weight, active or not, and so in the masked layout only
  */
-export const slots = ['values', 'average', 'activeSince', 'moment1', 'moment2'] as const;
+export const slots = ['values', 'average', 'activeSince', 'moment1', 'moment2', 'velocity', 'wholeAverage'] as const;
 export type Slot = (typeof slots)[number];
 
 /** What each slot holds at a position that has just become active. */
@@ -35,6 +37,8 @@ abstract class Slots {
   abstract get activeCount(): number;
   /** Shape in which every slot is stored. */
   abstract get storedShape(): number[];
+  /** Shape with every weight, active or not. */
+  protected abstract get wholeShape(): number[];
   /**
    * Active numbers in ascending order of position, from how they are stored. Always a copy: a backend may hand out, or
    * take over, the very memory of a tensor, which optimisers work on.
@@ -79,13 +83,24 @@ abstract class Slots {
     this.#slots.set(b, first);
   }
 
-  /** Numbers of the active weights, ascending by position: the same in every layout. */
+  /**
+   * Numbers of the active weights, ascending by position: the same in every layout. Of `wholeAverage` all, as they are stored.
+   */
   read(slot: Slot): Float32Array {
-    return this.pack(this.slot(slot).dataSync<'float32'>());
+    return slot === 'wholeAverage' ? this.readStored(slot) : this.pack(this.slot(slot).dataSync<'float32'>());
+  }
+
+  /** A copy of a slot as it is stored. */
+  readStored(slot: Slot): Float32Array {
+    return this.slot(slot).dataSync<'float32'>().slice();
   }
 
   /** The inverse of `read`. */
   load(slot: Slot, active: Float32Array): void {
+    if (slot === 'wholeAverage') {
+      this.setSlot(slot, tf.tensor(active.slice(), this.wholeShape));
+      return;
+    }
     if (active.length !== this.activeCount) {
       throw new Error(`${slot} of ${this.name} has ${this.activeCount} active weights, not ${active.length}`);
     }
@@ -99,7 +114,9 @@ abstract class Slots {
 
   /** Gives every active weight the same number. */
   fill(slot: Slot, value: number): void {
-    this.load(slot, new Float32Array(this.activeCount).fill(value));
+    const count =
+      slot === 'wholeAverage' ? this.wholeShape.reduce((size, length) => size * length, 1) : this.activeCount;
+    this.load(slot, new Float32Array(count).fill(value));
   }
 
   dispose(): void {
@@ -125,6 +142,10 @@ export class DenseParameter extends Slots {
   }
 
   get storedShape(): number[] {
+    return [...this.shape];
+  }
+
+  protected get wholeShape(): number[] {
     return [...this.shape];
   }
 
@@ -186,6 +207,10 @@ export class SparseParameter extends Slots {
     return this.layout === 'packed' ? [this.activeCount] : [...this.shape];
   }
 
+  protected get wholeShape(): number[] {
+    return [...this.shape];
+  }
+
   /** Of the masked layout: 1 where a weight is active, 0 elsewhere. */
   get mask(): tf.Tensor2D {
     this.#mask ??= tf.keep(tf.tensor2d(this.#pattern.toMask(), [...this.shape]));
@@ -200,12 +225,13 @@ export class SparseParameter extends Slots {
 
   /**
    * Moves to another pattern. A weight that stays active keeps all its slots; one that was inactive starts with the given
-   * numbers (0 where none is given); what belongs to removed weights is gone.
+   * numbers (0 where none is given); what belongs to removed weights is gone, but from `wholeAverage`, which knows no masks.
    */
   changePattern(next: Pattern, fills: SlotFills): void {
     const before = this.#pattern.positions();
     const after = next.positions();
-    const held = slots.filter((slot) => this.has(slot)).map((slot) => ({ slot, active: this.read(slot) }));
+    const changing = slots.filter((slot) => this.has(slot) && slot !== 'wholeAverage');
+    const held = changing.map((slot) => ({ slot, active: this.read(slot) }));
     this.#forgetPattern();
     this.#pattern = next;
     for (const { slot, active } of held) this.load(slot, carryOver(before, active, after, fills[slot] ?? 0));

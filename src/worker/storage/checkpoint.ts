@@ -29,6 +29,8 @@ const progressSchema = z.object({
   best: z.object({ epoch: z.int(), loss: z.number() }).nullable(),
   /** Time spent training and evaluating, over all attempts. */
   trainingMs: z.number(),
+  /** Validation losses of the epochs, where they decide when to stop, and whether they have. */
+  validation: z.object({ losses: z.array(z.number()), stalled: z.boolean() }).prefault({ losses: [], stalled: false }),
   /** What the method carries from one topology update to the next. */
   method: z
     .object({
@@ -92,6 +94,20 @@ export class Checkpoints {
   readBest(): Tensors {
     if (this.#best === null) throw new Error('no epoch has been evaluated');
     return this.#read(this.#best);
+  }
+
+  /**
+   * The best weights of another run.
+   * @param folder of that run
+   * @throws UserError where there are none, or they cannot be read
+   */
+  static bestOf(folder: string, run: string): Tensors {
+    const reason = !existsSync(join(folder, 'checkpoints')) ? 'there is no such run' : 'it has no epoch behind it yet';
+    const checkpoints = existsSync(join(folder, 'checkpoints')) ? new Checkpoints(folder) : undefined;
+    if (checkpoints?.last() === undefined || checkpoints.#best === null) {
+      throw new UserError(`training.startFrom: ${JSON.stringify(run)} cannot be started from: ${reason}`);
+    }
+    return checkpoints.readBest();
   }
 
   /** Writes a checkpoint; it is on disk when this returns. */

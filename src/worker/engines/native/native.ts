@@ -1,5 +1,5 @@
 import { dropThreshold, purposeNumber } from '../../random/random.js';
-import type { AdamStep, AveragingStep, Step } from '../../ops/apply-update.js';
+import type { AdamStep, AveragingStep, MomentumStep, Step } from '../../ops/apply-update.js';
 import type { DecodeAttributes } from '../../ops/decode-and-cross-entropy.js';
 import type { DropoutDraw } from '../../ops/dropout-mask.js';
 import type { EmbeddingAttributes } from '../../ops/embedding.js';
@@ -223,6 +223,19 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
       ...([memory.floats(activeSince), step.averagingStep, step.scale, step.weightDecay, step.learningRate] as const),
     );
     return [values, average];
+  });
+
+  // Plain JavaScript: one pass over memory.
+  register<MomentumStep>('SparrowApplyMomentumSgd', ({ values, gradient, velocity }, step, memory) => {
+    const mask = maskOf(step.parameter, memory);
+    const [w, g, v] = [memory.floats(values), memory.floats(gradient), memory.floats(velocity)];
+    const { scale, weightDecay, learningRate, momentum } = step;
+    for (let i = 0; i < w.length; i++) {
+      const next = momentum * v[i] + (scale * g[i] + weightDecay * w[i]);
+      v[i] = mask === null ? next : next * mask[i];
+      w[i] -= learningRate * v[i];
+    }
+    return [values, velocity];
   });
 
   register<AdamStep>('SparrowApplyAdam', ({ values, gradient, moment1, moment2 }, step, memory) => {
