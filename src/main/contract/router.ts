@@ -67,8 +67,8 @@ export function routerOf({ commands, views, news }: Workbench, version: string) 
       }),
     },
     queue: {
-      reorder: os.queue.reorder.handler(({ input: { ids } }) => {
-        commands.reorder(ids);
+      reorder: os.queue.reorder.handler(({ input: { ids, before } }) => {
+        commands.reorder(ids, before);
         return {};
       }),
     },
