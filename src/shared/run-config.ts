@@ -93,14 +93,14 @@ const methodSchema = z.strictObject({
     .gt(0)
     .max(1000)
     .default(1e-3)
-    .describe('Magnitude below which the first update removes, where removal is by threshold (DSR).'),
+    .describe('Magnitude below which an update removes, where removal is by threshold (l1); of DSR the first.'),
   momentum: z
     .number()
     .min(0)
     .lt(1)
     .default(0.9)
     .describe('Decay of the running mean of the gradient that growth and redistribution go by (SNFS).'),
-  l1: z.number().min(0).max(1).default(1e-5).describe('L1 penalty on the weights (DeepR).'),
+  l1: z.number().min(0).max(1).default(1e-5).describe('L1 penalty on active weights (l1, DeepR).'),
   noise: z
     .number()
     .min(0)
@@ -113,6 +113,24 @@ const methodSchema = z.strictObject({
     .max(1)
     .default(1e-5)
     .describe('Temperature of that noise in the first quarter of training; it falls with each of the next (DeepR).'),
+  pruneFrom: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('Share of training after which gradual pruning begins (GMP).'),
+  pruneUntil: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.75)
+    .describe('Share of training after which it has come to the density of the run (GMP).'),
+  pruneAfter: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe('Epoch after which the network is pruned (one-shot, lottery); 0 for half of all.'),
   updateOnTrigger: z
     .boolean()
     .default(false)
@@ -260,7 +278,7 @@ export const runConfigSchema = z
     training: trainingSchema.prefault({}),
     device: deviceSchema.prefault({}),
   })
-  .superRefine(({ model, method, optimizer, device }, context) => {
+  .superRefine(({ model, method, optimizer, training, device }, context) => {
     const refuse = (path: string[], input: unknown, message: string) => {
       context.addIssue({ code: 'custom', path, input, message });
     };
@@ -268,10 +286,19 @@ export const runConfigSchema = z
       const rule = `must equal model.hidden (${model.hidden}) where model.tied is true: the decoder is the embedding`;
       refuse(['model', 'embedding'], model.embedding, rule);
     }
-    for (const { field, rule } of broken(method)) refuse(['method', field], method[field], rule);
+    for (const { field, rule } of broken(method, training.epochs)) refuse(['method', field], method[field], rule);
     if (method.finalRemovingRate > method.removingRate) {
       const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;
       refuse(['method', 'finalRemovingRate'], method.finalRemovingRate, rule);
+    }
+    if (methods[method.kind].masks === 'pruned') {
+      const kind = `where method.kind is "${method.kind}"`;
+      if (training.stop !== 'never') {
+        refuse(['training', 'stop'], training.stop, `must be "never" ${kind}: training could end before pruning does`);
+      }
+      if (training.startFrom !== '') {
+        refuse(['training', 'startFrom'], training.startFrom, `must be empty ${kind}: it begins with every weight`);
+      }
     }
     if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd' && optimizer.kind !== 'nt-asgd') {
       const rule = 'must be 0 unless optimizer.kind is "snt-asgd" or "nt-asgd", which begin to average';
@@ -287,6 +314,11 @@ export const runConfigSchema = z
     }
   });
 
+/** The epoch after which a method that prunes once does. */
+export function pruningEpoch({ pruneAfter }: Pick<RunConfig['method'], 'pruneAfter'>, epochs: number): number {
+  return pruneAfter === 0 ? Math.max(1, Math.floor(epochs / 2)) : pruneAfter;
+}
+
 /** Whether a run keeps something of every weight, active or not, that only the masked layout has room for. */
 export function needsMaskedLayout(
   { kind }: Pick<RunConfig['optimizer'], 'kind'>,
@@ -296,15 +328,37 @@ export function needsMaskedLayout(
 }
 
 /** Rules of a method that are about more than one field. */
-function broken(method: z.output<typeof methodSchema>): { field: keyof typeof method; rule: string }[] {
+function broken(method: z.output<typeof methodSchema>, epochs: number): { field: keyof typeof method; rule: string }[] {
   const rules: { field: keyof typeof method; rule: string }[] = [];
   const refuse = (field: keyof typeof method, rule: string) => rules.push({ field, rule });
   const row = methods[method.kind];
   const kind = `where method.kind is "${method.kind}"`;
   if (row.masks === 'none' && method.density !== 1) refuse('density', `must be 1 ${kind}`);
+  if (row.masks === 'pruned') {
+    if (row.schedule === 'interval') {
+      if (method.density !== 1) refuse('density', `must be 1 ${kind}: its threshold decides what is left`);
+    } else if (method.density === 1) refuse('density', `must be below 1 ${kind}: nothing would be pruned`);
+    if (row.schedule === 'once' && pruningEpoch(method, epochs) >= epochs) {
+      refuse('pruneAfter', `must be below training.epochs (${epochs}): what is left has to train on`);
+    }
+    if (row.schedule === 'gradual') {
+      if (method.pruneFrom > method.pruneUntil) {
+        refuse('pruneFrom', `must be at most method.pruneUntil (${method.pruneUntil})`);
+      }
+      const last = method.interval * Math.ceil((method.pruneUntil * epochs) / method.interval);
+      if (method.intervalUnit === 'epochs' && last >= epochs) {
+        const rule = `must end before training.epochs (${epochs}) does, counted in intervals of ${method.interval} epochs`;
+        refuse('pruneUntil', rule);
+      }
+    }
+  }
   if (row.masks !== 'rewired') {
     for (const field of ['removal', 'growth', 'redistribution'] as const) {
-      if (method[field] !== 'auto') refuse(field, `must be "auto" ${kind}: its masks never change`);
+      if (method[field] !== 'auto')
+        refuse(
+          field,
+          `must be "auto" ${kind}: ${row.masks === 'pruned' ? 'it has a rule of its own' : 'its masks never change'}`,
+        );
     }
     return rules;
   }

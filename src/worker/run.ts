@@ -46,7 +46,7 @@ export interface Run {
   /** Undefined where masks never change. */
   readonly rules: Rules | undefined;
   readonly evidence: Evidence;
-  readonly optimizer: Optimizer;
+  optimizer: Optimizer;
   readonly checkpoints: Checkpoints;
   /** Of a run that has masks. */
   readonly masks: MaskLog | undefined;
@@ -70,6 +70,7 @@ export const nothingDone = (config: RunConfig): Progress => ({
   best: null,
   trainingMs: 0,
   validation: { losses: [], stalled: false },
+  rewoundAfter: 0,
   method: initialMethodState(config.method),
 });
 
@@ -237,7 +238,7 @@ export function refuseTooLarge(
   config: RunConfig,
   layout: Layout,
 ): void {
-  const density = isSparse(method) && layout === 'packed' ? config.method.density : 1;
+  const density = isSparse(method) && method.masks !== 'pruned' && layout === 'packed' ? config.method.density : 1;
   const sizes = specs.map(({ shape }) => shape.reduce((product, length) => product * length, 1));
   const copies = (config.optimizer.kind === 'sgd' ? 2 : 4) + (isSparse(method) && layout === 'masked' ? 1 : 0);
   const bytes = 4 * copies * density * sizes.reduce((sum, size) => sum + size, 0);
@@ -292,7 +293,9 @@ function isSparse(method: MethodRow): boolean {
 /** How sparse weights are stored: as asked for, or as suits engine, density and what else is kept of each weight. */
 export function layoutOf({ device, method, optimizer }: RunConfig, engine: Engine): Layout {
   if (device.layout !== 'auto') return device.layout;
-  return needsMaskedLayout(optimizer, method) ? 'masked' : engine.preferredLayout(method.density);
+  return needsMaskedLayout(optimizer, method)
+    ? 'masked'
+    : engine.preferredLayout(methods[method.kind].masks === 'pruned' ? 1 : method.density);
 }
 
 /** Fresh ones, or the best of the run to start from. */
@@ -316,6 +319,21 @@ function startingParameters(
   }
 }
 
+/** Puts weights back to where the run began, those that are still active, and makes the optimiser anew. */
+export function rewind(run: Run): void {
+  const { config, model, layout, corpus } = run;
+  const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
+  const sparse = model.parameters.filter((parameter) => parameter instanceof SparseParameter);
+  const patterns = new Map(sparse.map(({ name, pattern }) => [name, pattern]));
+  for (const [i, initial] of initialParameters(specs, patterns, layout, config.seed).entries()) {
+    const parameter = model.parameters[i];
+    for (const slot of slots) if (slot !== 'values') parameter.dropSlot(slot);
+    parameter.load('values', initial.read('values'));
+    initial.dispose();
+  }
+  run.optimizer = createOptimizer(config.optimizer, model.parameters);
+}
+
 export function initialMasks(
   specs: readonly ParameterSpec[],
   method: MethodRow,
@@ -323,7 +341,10 @@ export function initialMasks(
 ): Map<string, Pattern> {
   if (!isSparse(method)) return new Map();
   const matrices = matricesOf(specs);
-  const patterns = initialPatterns(matrices, config.method, config.seed);
+  const patterns =
+    method.masks === 'pruned'
+      ? matrices.map(({ shape: [rows, columns] }) => Pattern.full(rows, columns))
+      : initialPatterns(matrices, config.method, config.seed);
   return new Map(matrices.map(({ name }, i) => [name, patterns[i]]));
 }
 

@@ -150,6 +150,32 @@ const variants: Record<string, PartialRunConfig> = {
     training: { ...tiny.training, stop: 'nonmonotone' },
     device: { layout: 'packed' },
   },
+  'gradual pruning, packed, with averaging': {
+    ...tiny,
+    method: { kind: 'gmp', density: 0.4, pruneUntil: 0.6 },
+    device: { layout: 'packed' },
+  },
+  'gradual pruning every third step': {
+    ...tiny,
+    method: { kind: 'gmp', density: 0.4, interval: 3, intervalUnit: 'steps' },
+    optimizer: { kind: 'momentum', learningRate: 1 },
+  },
+  'one-shot pruning, averaging without masks': {
+    ...tiny,
+    method: { kind: 'one-shot', density: 0.4 },
+    optimizer: { ...tiny.optimizer, kind: 'nt-asgd' },
+  },
+  'a lottery ticket, packed, with averaging in both lives': {
+    ...tiny,
+    method: { kind: 'lottery', density: 0.4, pruneAfter: 2 },
+    optimizer: { ...tiny.optimizer, averagingFrom: 1 },
+    device: { layout: 'packed' },
+  },
+  'L1 with a threshold, packed': {
+    ...tiny,
+    method: { kind: 'l1', density: 1, l1: 0.01, threshold: 0.05 },
+    device: { layout: 'packed' },
+  },
   'dense, plain SGD': { ...tiny, method: { kind: 'dense', density: 1 }, optimizer: { kind: 'sgd', learningRate: 5 } },
 };
 
@@ -213,11 +239,18 @@ test('the same seed gives the same curve, another seed another one', async () =>
   expect(story(other.events)).not.toEqual(story(first.events));
 });
 
-const rewired = methodKinds.filter((kind) => methods[kind].masks === 'rewired');
+/** Methods whose masks change, with a threshold and a noise at which something happens in so few steps. */
+const changing = methodKinds.flatMap((kind) => {
+  const { masks } = methods[kind];
+  if (masks !== 'rewired' && masks !== 'pruned') return [];
+  const density = kind === 'l1' ? 1 : 0.4;
+  return [{ kind, density, removingRate: 0.5, threshold: 0.05, noise: 1, temperature: 0.01, pruneUntil: 0.6 }];
+});
 
-for (const kind of rewired) {
+for (const method of changing) {
+  const { kind } = method;
   test(`packed and masked layouts give the same run to the last bit where both have the same products (${kind})`, async () => {
-    const config = { ...tiny, method: { ...tiny.method, kind } };
+    const config = { ...tiny, method };
     const masked = await trained({ ...config, device: { engine: 'wasm', layout: 'masked' } });
     const packed = await trained({ ...config, device: { engine: 'wasm', layout: 'packed' } });
     expect(story(packed.events)).toEqual(story(masked.events));
@@ -225,14 +258,13 @@ for (const kind of rewired) {
   });
 }
 
-test('each method that rewires has masks of its own from the same start', async () => {
+test('each method that changes masks comes to masks of its own', async () => {
   const last = new Map<string, string>();
-  for (const kind of rewired) {
-    // A threshold and a noise at which something happens in so few steps.
-    const method = { ...tiny.method, kind, threshold: 0.05, noise: 1, temperature: 0.01, gateMode: 'fused' } as const;
-    const result = await trained({ ...tiny, method });
+  for (const method of changing) {
+    const { kind } = method;
+    const result = await trained({ ...tiny, method: { ...method, gateMode: 'fused' } });
     const masks = [...readMasks(join(result.folder, 'masks.bin'))];
-    expect(masks.length).toBeGreaterThan(2);
+    expect(masks.length).toBeGreaterThan(1);
     last.set(
       kind,
       masks
@@ -242,7 +274,9 @@ test('each method that rewires has masks of its own from the same start', async 
     );
     dispose(result);
   }
-  expect(new Set(last.values()).size).toBe(rewired.length);
+  // One-shot pruning and a lottery ticket part ways after their one update, in the weights.
+  expect(last.get('lottery')).toBe(last.get('one-shot'));
+  expect(new Set(last.values()).size).toBe(changing.length - 1);
 });
 
 test('updates come every so many epochs or steps, and end with the step that was given', async () => {
@@ -388,6 +422,80 @@ test('averaging begins by the trigger when validation has stalled', async () => 
   const first = losses.findIndex((loss, epoch) => epoch > 0 && loss > Math.min(...losses.slice(0, epoch)));
   expect(begins).toMatchObject({ cause: 'trigger', epoch: first + 1 });
   expect(of(events, 'evaluation').map(({ averaged }) => averaged)).toEqual(losses.map((_, epoch) => epoch > first));
+});
+
+test('gradual pruning follows its cubic, ends at its density, and the network that is tested has that', async () => {
+  const { run, events } = await trained({
+    ...tiny,
+    training: { ...tiny.training, epochs: 6 },
+    method: { kind: 'gmp', density: 0.4, pruneUntil: 0.5, updateOnTrigger: true },
+  });
+  const { layers } = of(events, 'started')[0];
+  const size = (i: number) => layers[i].shape[0] * layers[i].shape[1];
+  const topologies = of(events, 'sparsity');
+  expect(topologies.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3]);
+  const duration = Math.floor((6 * run.streams.train.rows) / 16);
+  for (const { step, epoch, layers: now } of topologies) {
+    const x = Math.min(1, step / (0.5 * duration));
+    const sparsity = 0.6 * (1 - (1 - x) ** 3);
+    expect(now.map(({ active }) => active)).toEqual(layers.map((_, i) => size(i) - Math.trunc(sparsity * size(i))));
+    if (epoch === 3) expect(sparsity).toBe(0.6);
+  }
+  const tested = run.model.parameters.filter((parameter) => parameter instanceof SparseParameter);
+  expect(tested.map(({ activeCount }) => activeCount)).toEqual(topologies.at(-1)!.layers.map(({ active }) => active));
+  expect(of(events, 'finished')[0].bestEpoch).toBeGreaterThan(3);
+});
+
+for (const kind of ['one-shot', 'lottery'] as const) {
+  test(`pruned once, a network trains on from ${kind === 'lottery' ? 'where it began' : 'where it was'} (${kind})`, async () => {
+    const weights = (run: Run) => run.model.parameters.map((parameter) => parameter.read('values'));
+    const patterns = (run: Run) =>
+      run.model.parameters.map((one) => (one instanceof SparseParameter ? one.pattern.positions() : undefined));
+    let initial: Float32Array[] = [];
+    let before: Float32Array[] = [];
+    let after: { weights: Float32Array[]; patterns: (Int32Array | undefined)[] } | undefined;
+    const method = { kind, density: 0.4 } as const;
+    const result = await trained(
+      { ...tiny, method },
+      {
+        onEvent: (event, run) => {
+          if (event.type === 'started') initial = weights(run);
+          if (event.type === 'averaging' && before.length === 0) before = weights(run); // in the epoch of the pruning, and before it
+          if (event.type === 'checkpoint' && before.length > 0)
+            after ??= { weights: weights(run), patterns: patterns(run) };
+        },
+      },
+    );
+    const from = kind === 'lottery' ? initial : before;
+    after!.patterns.forEach((positions, i) => {
+      const expected = positions === undefined ? from[i] : positions.map((position) => position);
+      if (positions === undefined) expect(after!.weights[i]).toEqual(expected);
+      else expect([...after!.weights[i]]).toEqual([...positions].map((position) => from[i][position]));
+    });
+    // What stays is the largest of the network, by the weights that were trained, but for the last weight of a layer.
+    const [kept, gone]: [number[], number[]] = [[], []];
+    for (const [i, positions] of after!.patterns.entries()) {
+      if (positions === undefined) continue;
+      before[i].forEach((weight, at) => (positions.includes(at) ? kept : gone).push(Math.abs(weight)));
+      if (positions.length === 1) kept.pop();
+    }
+    expect(Math.min(...kept)).toBeGreaterThanOrEqual(Math.max(...gone));
+    expect(of(result.events, 'sparsity')[1].layers.reduce((sum, { removed }) => sum + removed, 0)).toBe(gone.length);
+    // A ticket begins anew with everything: it averages from the second epoch of its second life.
+    const causes = of(result.events, 'averaging').map(({ epoch }) => epoch);
+    expect(causes).toEqual(kind === 'lottery' ? [2, 4] : [2]);
+    expect(of(result.events, 'finished')[0].bestEpoch).toBeGreaterThan(2);
+  });
+}
+
+test('under an L1 penalty what falls below the threshold goes for good, and more of it under a larger one', async () => {
+  const left = async (l1: number) => {
+    const { events } = await trained({ ...tiny, method: { kind: 'l1', density: 1, l1, threshold: 0.05 } });
+    const active = of(events, 'sparsity').map(({ layers }) => layers.reduce((sum, layer) => sum + layer.active, 0));
+    expect(active).toEqual([...active].sort((a, b) => b - a));
+    return active.at(-1)!;
+  };
+  expect(await left(0.01)).toBeLessThan(await left(0));
 });
 
 test('training stops when validation has stalled, where the run asks for it', async () => {
