@@ -1,6 +1,7 @@
 import type { RunEvent } from '../shared/run-events.js';
-import { pruningEpoch } from '../shared/run-config.js';
-import { rewind, type Run } from './run.js';
+import { pruningEpoch } from '../shared/method-config.js';
+import type { Run } from './run.js';
+import { rewind } from './start.js';
 import { SparseParameter } from './sparsity/parameter.js';
 import { Pattern } from './sparsity/pattern.js';
 import { isUpdateDue, rateAt, type Moment } from './sparsity/schedule.js';
