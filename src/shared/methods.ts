@@ -14,8 +14,13 @@ export type GateMode = 'fused' | 'fused-equal' | 'per-gate';
  *
  * - `interval`: every so many epochs or steps, a rate that falls along a cosine or stays
  * - `step`: after every optimiser step, what has changed its sign
+ * - `gradual`: as `interval`, what is above a density that falls along a cubic
+ * - `once`: after one epoch, down to the density of the run
  */
-export type Schedule = 'interval' | 'step';
+export type Schedule = 'interval' | 'step' | 'gradual' | 'once';
+
+/** What a method adds to the gradient of active weights. */
+export type Penalty = 'none' | 'l1' | 'l1-and-noise';
 
 interface Rewiring {
   readonly masks: 'rewired';
@@ -23,13 +28,26 @@ interface Rewiring {
   readonly growth: GrowthName;
   readonly redistribution: RedistributionName;
   readonly gateMode: GateMode;
-  readonly schedule: Schedule;
+  readonly schedule: 'interval' | 'step';
+  readonly penalty: Penalty;
   /** Whether what was just removed never grows back in the same update, whatever the run asks for. */
   readonly excludeJustRemoved: boolean;
 }
 
-/** Without masks, with masks that are drawn once, or with masks of which updates remove weights and grow as many. */
-export type MethodRow = { readonly masks: 'none' | 'fixed' } | Rewiring;
+interface Pruning {
+  readonly masks: 'pruned';
+  readonly removal: RemovalName;
+  readonly schedule: 'interval' | 'gradual' | 'once';
+  readonly penalty: Penalty;
+  /** Whether weights and optimiser go back to where they began when masks have been updated. */
+  readonly rewinds: boolean;
+}
+
+/**
+ * Without masks; with masks that are drawn once; with masks drawn once of which updates remove weights and grow as many; or with masks that
+ * are full at first and of which updates only remove.
+ */
+export type MethodRow = { readonly masks: 'none' | 'fixed' } | Rewiring | Pruning;
 
 const byMagnitudeAtRandom = {
   masks: 'rewired',
@@ -38,6 +56,7 @@ const byMagnitudeAtRandom = {
   redistribution: 'none',
   gateMode: 'fused',
   schedule: 'interval',
+  penalty: 'none',
   excludeJustRemoved: false,
 } as const satisfies MethodRow;
 
@@ -78,7 +97,31 @@ export const methods = {
    * DeepR, with signed weights: a noisy step under an L1 penalty, then whatever changed its sign goes.
    * G. Bellec, D. Kappel, W. Maass, R. Legenstein: Deep Rewiring. ICLR 2018 (algorithm page 6.3).
    */
-  deepr: { ...byMagnitudeAtRandom, removal: 'sign-change', schedule: 'step', excludeJustRemoved: true },
+  deepr: {
+    ...byMagnitudeAtRandom,
+    removal: 'sign-change',
+    schedule: 'step',
+    penalty: 'l1-and-noise',
+    excludeJustRemoved: true,
+  },
+
+  /**
+   * GMP, gradual magnitude pruning of a dense network.
+   * M. Zhu, S. Gupta: To prune, or not to prune. arXiv 1710.01878, 2017.
+   */
+  gmp: { masks: 'pruned', removal: 'magnitude', schedule: 'gradual', penalty: 'none', rewinds: false },
+
+  /** The largest weights of a dense network that has trained for a while stay, and train on. */
+  'one-shot': { masks: 'pruned', removal: 'global-magnitude', schedule: 'once', penalty: 'none', rewinds: false },
+
+  /**
+   * The same, rewound to the weights it began with.
+   * J. Frankle, M. Carbin: The Lottery Ticket Hypothesis. ICLR 2019.
+   */
+  lottery: { masks: 'pruned', removal: 'global-magnitude', schedule: 'once', penalty: 'none', rewinds: true },
+
+  /** A dense network under an L1 penalty, of which what falls below a threshold goes (algorithm page 6.9 has it for weights). */
+  l1: { masks: 'pruned', removal: 'threshold', schedule: 'interval', penalty: 'l1', rewinds: false },
 } as const satisfies Record<string, MethodRow>;
 
 export type MethodKind = keyof typeof methods;

@@ -10,8 +10,18 @@ import selfishRhnPtb from '../../resources/presets/selfish-rhn-ptb.json';
 import miniPtbDense from '../../resources/presets/mini-ptb-dense.json';
 import miniPtbSelfish from '../../resources/presets/mini-ptb-selfish.json';
 import miniPtbStatic from '../../resources/presets/mini-ptb-static.json';
+import quickDeepr from '../../resources/presets/quick-deepr.json';
 import quickDense from '../../resources/presets/quick-dense.json';
+import quickDsr from '../../resources/presets/quick-dsr.json';
+import quickGlobalMagnitude from '../../resources/presets/quick-global-magnitude.json';
+import quickGmp from '../../resources/presets/quick-gmp.json';
+import quickL1 from '../../resources/presets/quick-l1.json';
+import quickLottery from '../../resources/presets/quick-lottery.json';
+import quickOneShot from '../../resources/presets/quick-one-shot.json';
+import quickRigl from '../../resources/presets/quick-rigl.json';
 import quickSelfish from '../../resources/presets/quick-selfish.json';
+import quickSet from '../../resources/presets/quick-set.json';
+import quickSnfs from '../../resources/presets/quick-snfs.json';
 import quickStatic from '../../resources/presets/quick-static.json';
 import selfishLstmPtb from '../../resources/presets/selfish-lstm-ptb.json';
 import { UserError } from './errors.js';
@@ -34,6 +44,16 @@ const files: Readonly<Record<string, { readonly sentence: string; readonly confi
   'quick-awd-lstm-mos': quickAwdLstmMos,
   'quick-elman': quickElman,
   'quick-gru': quickGru,
+  'quick-set': quickSet,
+  'quick-rigl': quickRigl,
+  'quick-snfs': quickSnfs,
+  'quick-dsr': quickDsr,
+  'quick-global-magnitude': quickGlobalMagnitude,
+  'quick-deepr': quickDeepr,
+  'quick-gmp': quickGmp,
+  'quick-one-shot': quickOneShot,
+  'quick-lottery': quickLottery,
+  'quick-l1': quickL1,
   'selfish-lstm-ptb': selfishLstmPtb,
   'selfish-rhn-ptb': selfishRhnPtb,
   'selfish-on-lstm-ptb': selfishOnLstmPtb,

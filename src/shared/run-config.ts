@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { UserError } from './errors.js';
+import { broken, methodSchema } from './method-config.js';
+import { methods } from './methods.js';
 import { modelSchema, refusedModelFields } from './model-config.js';
-import { methodKinds, methods } from './methods.js';
+import { needsMaskedLayout, optimizerSchema } from './optimizer-config.js';
 
 /**
  * Everything that decides a run, in one value: parsed once, saved with the run, the same plain object in every process.
@@ -10,169 +12,6 @@ import { methodKinds, methods } from './methods.js';
 
 /** Seeds and other 32-bit counters. */
 const uint32 = z.int().min(0).max(0xffff_ffff);
-const methodSchema = z.strictObject({
-  kind: z
-    .enum(methodKinds)
-    .default('selfish')
-    .describe('How the weights are sparse: not at all, with fixed masks, or with masks that a published rule rewires.'),
-  density: z.number().gt(0).max(1).default(0.33).describe('Share of weights that is active (1 for a dense run).'),
-  initialiser: z
-    .enum(['uniform', 'er'])
-    .default('uniform')
-    .describe('Density of each layer: the same everywhere, or Erdős-Rényi, larger for smaller matrices.'),
-  sampling: z
-    .enum(['exact', 'bernoulli'])
-    .default('exact')
-    .describe('Whether masks and growth draw exact counts, or each position on its own as the published code does.'),
-  gateMode: z
-    .enum(['auto', 'fused', 'fused-equal', 'per-gate'])
-    .default('auto')
-    .describe(
-      'Whether the gates of a matrix compete for its weights, regrow equal shares, or keep their own; auto: as the method does.',
-    ),
-  removal: z
-    .enum(['auto', 'magnitude', 'signed', 'threshold', 'global-magnitude'])
-    .default('auto')
-    .describe(
-      'What goes: the smallest of a layer, of its positive and its negative weights, of the network, or what a threshold says.',
-    ),
-  growth: z
-    .enum(['auto', 'random', 'gradient', 'momentum'])
-    .default('auto')
-    .describe('What grows: random positions, or those with the largest gradient, or running mean of it.'),
-  redistribution: z
-    .enum(['auto', 'none', 'nonzeros', 'magnitude', 'momentum'])
-    .default('auto')
-    .describe(
-      'How weights move between layers: not, or by what each has left, by its mean weight, or by its mean momentum.',
-    ),
-  removingRate: z.number().min(0).max(1).default(0.8).describe('Share of active weights removed by the first update.'),
-  finalRemovingRate: z.number().min(0).max(1).default(0.005).describe('The same at the end of training (cosine).'),
-  rateSchedule: z
-    .enum(['cosine', 'constant'])
-    .default('cosine')
-    .describe('Whether the removing rate falls along a cosine, or stays what it is at first.'),
-  interval: z.int().min(1).max(1_000_000_000).default(1).describe('Epochs or steps from one update to the next.'),
-  intervalUnit: z
-    .enum(['epochs', 'steps'])
-    .default('epochs')
-    .describe('What the interval counts; updates after an epoch come after its validation.'),
-  endStep: z
-    .int()
-    .min(0)
-    .max(1_000_000_000)
-    .default(0)
-    .describe('Optimiser step after which masks stay, and at which the cosine ends; 0 for the end of training.'),
-  skipStep: z
-    .boolean()
-    .default(false)
-    .describe('Whether the weights rest in a step that an update follows, as the published RigL has it.'),
-  excludeJustRemoved: z.boolean().default(false).describe('Whether a weight just removed may not grow back at once.'),
-  reinitialiseRegrown: z
-    .boolean()
-    .default(false)
-    .describe('Whether a weight that is removed and grows back at once starts anew, at 0 and with no average.'),
-  threshold: z
-    .number()
-    .gt(0)
-    .max(1000)
-    .default(1e-3)
-    .describe('Magnitude below which the first update removes, where removal is by threshold (DSR).'),
-  momentum: z
-    .number()
-    .min(0)
-    .lt(1)
-    .default(0.9)
-    .describe('Decay of the running mean of the gradient that growth and redistribution go by (SNFS).'),
-  l1: z.number().min(0).max(1).default(1e-5).describe('L1 penalty on the weights (DeepR).'),
-  noise: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(1e-3)
-    .describe('Rate η of the noise on the gradient, of variance 2 η times the temperature (DeepR).'),
-  temperature: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(1e-5)
-    .describe('Temperature of that noise in the first quarter of training; it falls with each of the next (DeepR).'),
-  updateOnTrigger: z
-    .boolean()
-    .default(false)
-    .describe('Whether the topology is also updated in the epoch in which averaging begins.'),
-});
-
-const optimizerSchema = z.strictObject({
-  kind: z
-    .enum(['snt-asgd', 'nt-asgd', 'asgd', 'sgd', 'momentum', 'adam'])
-    .default('snt-asgd')
-    .describe(
-      'SGD that averages each weight while it is active once validation stalls; that averages without masks, then or always; plain, or with momentum; or Adam.',
-    ),
-  learningRate: z.number().gt(0).max(1000).default(20).describe('Step size of all but adam, at first.'),
-  momentum: z.number().gt(0).lt(1).default(0.9).describe('Share of the step before that momentum keeps.'),
-  schedule: z
-    .strictObject({
-      kind: z
-        .enum(['constant', 'decay', 'plateau'])
-        .default('constant')
-        .describe('Whether the step size stays, falls at set epochs, or falls when validation stalls.'),
-      factor: z.number().gt(0).max(1).default(0.5).describe('Factor on the step size each time it falls.'),
-      from: z
-        .int()
-        .min(1)
-        .max(1_000_000)
-        .default(20)
-        .describe('Epoch after which it falls for the first time (decay).'),
-      every: z.int().min(1).max(1_000_000).default(1).describe('Epochs from one time to the next (decay).'),
-      patience: z.int().min(0).max(100_000).default(2).describe('Epochs without a new best before it falls (plateau).'),
-    })
-    .prefault({}),
-  weightDecay: z.number().min(0).max(1).default(1.2e-6).describe('L2 penalty, added to the gradient.'),
-  clip: z.number().gt(0).max(1e9).default(0.25).describe('Largest norm of the whole gradient; a larger one is scaled.'),
-  clipNorm: z
-    .enum(['all', 'sketched', 'active'])
-    .default('all')
-    .describe(
-      'Which gradient is measured: of all weights, active or not; an estimate of that; or of the active ones only.',
-    ),
-  nonmonotone: z
-    .int()
-    .min(0)
-    .max(100_000)
-    .default(5)
-    .describe(
-      'Epochs (n) of patience: averaging begins when validation is worse than the best of more than n epochs ago.',
-    ),
-  averagingFrom: z
-    .int()
-    .min(0)
-    .max(1_000_000)
-    .default(0)
-    .describe('Epoch after which averaging begins even if the trigger has not fired; 0 leaves it to the trigger.'),
-  frozenRate: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Whether averaging keeps the rate of its first random window for sparse weights, as published code does.',
-    ),
-  adam: z
-    .strictObject({
-      learningRate: z.number().gt(0).max(1000).default(1e-3).describe('Step size of adam.'),
-      beta1: z.number().min(0).lt(1).default(0).describe('Decay of the mean of the gradient.'),
-      beta2: z.number().min(0).lt(1).default(0.999).describe('Decay of the mean of its square.'),
-      epsilon: z.number().gt(0).max(1).default(1e-9).describe('Added to the root of the second moment.'),
-      plateauFactor: z
-        .number()
-        .gt(0)
-        .max(1)
-        .default(0.5)
-        .describe('Factor on the learning rate when validation stalls.'),
-      plateauPatience: z.int().min(0).max(100_000).default(2).describe('Epochs without a new best before that.'),
-    })
-    .prefault({}),
-});
 
 const corpusSchema = z.strictObject({
   name: z
@@ -271,10 +110,19 @@ export const runConfigSchema = z
       context.addIssue({ code: 'custom', path, input, message });
     };
     for (const { field, value, rule } of refusedModelFields(model)) refuse(['model', ...field], value, rule);
-    for (const { field, rule } of broken(method)) refuse(['method', field], method[field], rule);
+    for (const { field, rule } of broken(method, training.epochs)) refuse(['method', field], method[field], rule);
     if (method.finalRemovingRate > method.removingRate) {
       const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;
       refuse(['method', 'finalRemovingRate'], method.finalRemovingRate, rule);
+    }
+    if (methods[method.kind].masks === 'pruned') {
+      const kind = `where method.kind is "${method.kind}"`;
+      if (training.stop !== 'never') {
+        refuse(['training', 'stop'], training.stop, `must be "never" ${kind}: training could end before pruning does`);
+      }
+      if (training.startFrom !== '') {
+        refuse(['training', 'startFrom'], training.startFrom, `must be empty ${kind}: it begins with every weight`);
+      }
     }
     if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd' && optimizer.kind !== 'nt-asgd') {
       const rule = 'must be 0 unless optimizer.kind is "snt-asgd" or "nt-asgd", which begin to average';
@@ -299,55 +147,6 @@ export const runConfigSchema = z
       refuse(['device', 'layout'], device.layout, rule);
     }
   });
-
-/** Whether a run keeps something of every weight, active or not, that only the masked layout has room for. */
-export function needsMaskedLayout(
-  { kind }: Pick<RunConfig['optimizer'], 'kind'>,
-  method: Pick<RunConfig['method'], 'kind'>,
-): boolean {
-  return (kind === 'nt-asgd' || kind === 'asgd') && methods[method.kind].masks !== 'none';
-}
-
-/** Rules of a method that are about more than one field. */
-function broken(method: z.output<typeof methodSchema>): { field: keyof typeof method; rule: string }[] {
-  const rules: { field: keyof typeof method; rule: string }[] = [];
-  const refuse = (field: keyof typeof method, rule: string) => rules.push({ field, rule });
-  const row = methods[method.kind];
-  const kind = `where method.kind is "${method.kind}"`;
-  if (row.masks === 'none' && method.density !== 1) refuse('density', `must be 1 ${kind}`);
-  if (row.masks !== 'rewired') {
-    for (const field of ['removal', 'growth', 'redistribution'] as const) {
-      if (method[field] !== 'auto') refuse(field, `must be "auto" ${kind}: its masks never change`);
-    }
-    return rules;
-  }
-  if (method.density === 1) refuse('density', `must be below 1 ${kind}: weights need free positions to grow`);
-  if (row.schedule === 'step') {
-    const own = `must be %s ${kind}: it removes what changes its sign, after every step`;
-    if (method.removal !== 'auto') refuse('removal', own.replace('%s', '"auto"'));
-    if (method.interval !== 1) refuse('interval', own.replace('%s', '1'));
-    if (method.intervalUnit !== 'epochs') refuse('intervalUnit', own.replace('%s', '"epochs"'));
-    if (method.skipStep) refuse('skipStep', own.replace('%s', 'false'));
-  }
-  if (method.skipStep && method.intervalUnit === 'steps' && method.interval === 1) {
-    refuse('skipStep', 'must be false where masks are updated after every step: nothing would be trained');
-  }
-  const gateMode = method.gateMode === 'auto' ? row.gateMode : method.gateMode;
-  if (gateMode === 'per-gate') {
-    const moved = method.redistribution === 'auto' ? row.redistribution : method.redistribution;
-    const removal = method.removal === 'auto' ? row.removal : method.removal;
-    if (moved !== 'none') {
-      refuse(
-        'gateMode',
-        `must be "fused" or "fused-equal" where redistribution is "${moved}": a gate cannot keep its own`,
-      );
-    }
-    if (removal === 'threshold' || removal === 'global-magnitude') {
-      refuse('gateMode', `must be "fused" or "fused-equal" where removal is "${removal}": it sees the whole network`);
-    }
-  }
-  return rules;
-}
 
 export type RunConfig = z.output<typeof runConfigSchema>;
 /** A run configuration in which any field may be left to its default. */

@@ -7,7 +7,8 @@ import { initialParameters, modelKinds } from './models/build.js';
 import { createOptimizer } from './optimizers/optimizer.js';
 import { profileOf, Recorder } from './profile.js';
 import { RandomWords } from './random/random.js';
-import { initialMasks, layoutOf, noEvidence, nothingDone, refuseTooLarge } from './run.js';
+import { noEvidence, nothingDone, refuseTooLarge } from './run.js';
+import { initialMasks, layoutOf } from './start.js';
 import { rulesOf } from './sparsity/methods.js';
 import { trainOnWindow } from './trainer.js';
 

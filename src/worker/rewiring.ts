@@ -1,5 +1,7 @@
 import type { RunEvent } from '../shared/run-events.js';
+import { pruningEpoch } from '../shared/method-config.js';
 import type { Run } from './run.js';
+import { rewind } from './start.js';
 import { SparseParameter } from './sparsity/parameter.js';
 import { Pattern } from './sparsity/pattern.js';
 import { isUpdateDue, rateAt, type Moment } from './sparsity/schedule.js';
@@ -19,6 +21,8 @@ export function updateAfterNextStep(
 ): 'at once' | 'after validation' | undefined {
   if (rules === undefined) return undefined;
   if (rules.schedule === 'step') return 'at once';
+  if (rules.schedule === 'once')
+    return endsEpoch && isPruningDue({ config, progress }) ? 'after validation' : undefined;
   const due = isUpdateDue(config.method, progress.step + 1, endsEpoch ? progress.epoch + 1 : undefined);
   if (!due) return undefined;
   return config.method.intervalUnit === 'steps' ? 'at once' : 'after validation';
@@ -30,18 +34,34 @@ export function updateAtOnce(run: Run, emit: Emit): void {
   else updateMasks(run, emit);
 }
 
-/** What follows the validation of an epoch. */
-export function updateAfterEpoch(run: Run, emit: Emit): void {
+/** What follows the validation of an epoch. As published, masks stay in the epoch in which averaging begins (algorithm page G5). */
+export function updateAfterEpoch(run: Run, averagingBegins: boolean, emit: Emit): void {
   const { config, rules, progress } = run;
   if (rules === undefined) return;
-  if (rules.schedule === 'step') tellOfEpoch(run, emit);
-  else if (config.method.intervalUnit === 'epochs' && isUpdateDue(config.method, progress.step, progress.epoch + 1))
-    updateMasks(run, emit);
+  const { intervalUnit, updateOnTrigger } = config.method;
+  switch (rules.schedule) {
+    case 'step':
+      tellOfEpoch(run, emit);
+      break;
+    case 'once':
+      if (isPruningDue(run)) updateMasks(run, emit);
+      break;
+    case 'interval':
+    case 'gradual':
+      if (averagingBegins && !updateOnTrigger) break;
+      if (intervalUnit === 'epochs' && isUpdateDue(config.method, progress.step, progress.epoch + 1))
+        updateMasks(run, emit);
+  }
+}
+
+function isPruningDue({ config, progress }: Pick<Run, 'config' | 'progress'>): boolean {
+  return progress.epoch + 1 === pruningEpoch(config.method, config.training.epochs);
 }
 
 /** Share of active weights that an update would remove now; 0 where the method has no such rate. */
 export function removingRateNow(run: Pick<Run, 'config' | 'rules' | 'streams' | 'progress'>): number {
-  return run.rules?.schedule === 'interval' ? rateAt(run.config.method, momentOf(run)) : 0;
+  const { config, rules } = run;
+  return rules?.schedule === 'interval' ? rateAt(config.method, rules.schedule, momentOf(run)) : 0;
 }
 
 /** Steps done, and those of the whole training counted in windows of full length. */
@@ -67,11 +87,18 @@ export function emitInitialTopology(run: Run, emit: Emit): void {
 
 function updateMasks(run: Run, emit: Emit): void {
   const { progress } = run;
-  progress.updates += 1;
   const rate = removingRateNow(run);
-  const changes = rewire(run, progress.updates);
+  const changes = rewire(run, progress.updates + 1);
+  // Pruning that has come to its end, or has not begun, is no news.
+  const nothing = changes.every(({ removed, grown }) => removed.length + grown.length === 0);
+  if (nothing && run.method.masks === 'pruned') return;
+  progress.updates += 1;
   run.masks?.append(changes.map(({ pattern }) => pattern));
   emitTopology(run, rate, changes, emit);
+  if (run.rules?.rewinds !== true) return;
+  rewind(run);
+  progress.rewoundAfter = progress.epoch + 1;
+  progress.validation = { losses: [], stalled: false };
 }
 
 /**
@@ -92,7 +119,7 @@ function rewire(
     budgets: budgets[parameter.name],
     scores: evidence.of(parameter.name),
   }));
-  const rate = rateAt(method, momentOf({ config, streams, progress }));
+  const rate = rateAt(method, rules!.schedule, momentOf({ config, streams, progress }));
   const context = { sampling: method.sampling, seed, update, rate, state: progress.method };
   const { changes, state } = updateTopology(layers, rules!, context);
   progress.method = state;

@@ -1,8 +1,8 @@
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { messageOf, UserError } from '../shared/errors.js';
+import { UserError } from '../shared/errors.js';
 import { methods, type MethodRow } from '../shared/methods.js';
-import { differences, needsMaskedLayout, parseRunConfig, type RunConfig } from '../shared/run-config.js';
+import { differences, parseRunConfig, type RunConfig } from '../shared/run-config.js';
 import type { RunEventOf } from '../shared/run-events.js';
 import { streamsOf, type Streams } from './corpus/batches.js';
 import { builtInCorpus } from './corpus/built-in-language.js';
@@ -12,11 +12,11 @@ import { loadCorpus } from './corpus/library.js';
 import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
 import { endOfSentence } from './corpus/tokenise.js';
 import { startEngine, type Engine } from './engines/engine.js';
-import { initialParameters, matricesOf, matrixShape, modelKinds } from './models/build.js';
+import { matrixShape, modelKinds } from './models/build.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
+import { layoutOf, startingParameters } from './start.js';
 import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
 import { countPerGate } from './sparsity/gates.js';
-import { initialPatterns } from './sparsity/initial-topology.js';
 import { rulesOf, type Rules } from './sparsity/methods.js';
 import { Evidence } from './sparsity/evidence.js';
 import { DenseParameter, gather, slots, SparseParameter, type Layout, type Parameter } from './sparsity/parameter.js';
@@ -47,7 +47,7 @@ export interface Run {
   /** Undefined where masks never change. */
   readonly rules: Rules | undefined;
   readonly evidence: Evidence;
-  readonly optimizer: Optimizer;
+  optimizer: Optimizer;
   readonly checkpoints: Checkpoints;
   /** Of a run that has masks. */
   readonly masks: MaskLog | undefined;
@@ -71,6 +71,7 @@ export const nothingDone = (config: RunConfig): Progress => ({
   best: null,
   trainingMs: 0,
   validation: { losses: [], stalled: false },
+  rewoundAfter: 0,
   method: initialMethodState(config.method),
 });
 
@@ -238,10 +239,13 @@ export function refuseTooLarge(
   config: RunConfig,
   layout: Layout,
 ): void {
-  const density = isSparse(method) && layout === 'packed' ? config.method.density : 1;
+  const density = isSparse(method) && method.masks !== 'pruned' && layout === 'packed' ? config.method.density : 1;
   const sizes = specs.map(({ shape }) => shape.reduce((product, length) => product * length, 1));
-  const copies = (config.optimizer.kind === 'sgd' ? 2 : 4) + (isSparse(method) && layout === 'masked' ? 1 : 0);
-  const bytes = 4 * copies * density * sizes.reduce((sum, size) => sum + size, 0);
+  const ofOptimizer = { sgd: 0, momentum: 1, adam: 2, asgd: 2, 'nt-asgd': 2, 'snt-asgd': 2 }[config.optimizer.kind];
+  const copies = 2 + ofOptimizer + (isSparse(method) && layout === 'masked' ? 1 : 0);
+  // The mean of gradients that some methods keep is of every weight, whatever the layout.
+  const dense = rulesOf(config.method)?.evidence.includes('momentum') === true ? 1 : 0;
+  const bytes = 4 * (copies * density + dense) * sizes.reduce((sum, size) => sum + size, 0);
   const largest = Math.max(...sizes);
   const gigabytes = (count: number) => (count / 1e9).toFixed(1);
   if (bytes < totalmem() && largest < 2 ** 31) return;
@@ -290,45 +294,7 @@ function isSparse(method: MethodRow): boolean {
   return method.masks !== 'none';
 }
 
-/** How sparse weights are stored: as asked for, or as suits engine, density and what else is kept of each weight. */
-export function layoutOf({ device, method, optimizer }: RunConfig, engine: Engine): Layout {
-  if (device.layout !== 'auto') return device.layout;
-  return needsMaskedLayout(optimizer, method) ? 'masked' : engine.preferredLayout(method.density);
-}
-
-/** Fresh ones, or the best of the run to start from. */
-function startingParameters(
-  specs: readonly ParameterSpec[],
-  method: MethodRow,
-  config: RunConfig,
-  layout: Layout,
-  runs: string,
-): Parameter[] {
-  const { startFrom } = config.training;
-  if (startFrom === '') return initialParameters(specs, initialMasks(specs, method, config), layout, config.seed);
-  const best = Checkpoints.bestOf(join(runs, startFrom), startFrom);
-  try {
-    return restoredParameters(specs, method, best, layout);
-  } catch (error) {
-    const rule = 'do not fit this run: it needs the same model and corpus, and masks if and only if that one has them';
-    throw new UserError(
-      `training.startFrom: the weights of ${JSON.stringify(startFrom)} ${rule} (${messageOf(error)})`,
-    );
-  }
-}
-
-export function initialMasks(
-  specs: readonly ParameterSpec[],
-  method: MethodRow,
-  config: RunConfig,
-): Map<string, Pattern> {
-  if (!isSparse(method)) return new Map();
-  const matrices = matricesOf(specs);
-  const patterns = initialPatterns(matrices, config.method, config.seed);
-  return new Map(matrices.map(({ name }, i) => [name, patterns[i]]));
-}
-
-function restoredParameters(
+export function restoredParameters(
   specs: readonly ParameterSpec[],
   method: MethodRow,
   tensors: Tensors,

@@ -18,7 +18,7 @@ import {
 import { isTriggered } from './optimizers/trigger.js';
 import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
 import { takeWholeGradients } from './sparsity/evidence.js';
-import { withNoise } from './sparsity/penalty.js';
+import { penalised } from './sparsity/penalty.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
 import * as tf from './tf.js';
 
@@ -46,7 +46,7 @@ export interface Observer {
  * @throws UserError where training diverges or a checkpoint cannot be written
  */
 export async function train(run: Run, observer: Observer): Promise<'finished' | 'stopped'> {
-  const { config, streams, model, optimizer, progress } = run;
+  const { config, streams, model, progress } = run;
   const { epochs, bptt } = config.training;
   const emit = (event: RunEvent) => {
     observer.emit(run.sequence++, event);
@@ -100,9 +100,9 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 
     const epoch = progress.epoch + 1;
     if (config.training.stop === 'nonmonotone') noteStall(run, loss);
-    const cause = optimizer.afterValidation(model.parameters, loss, epoch);
+    const cause = run.optimizer.afterValidation(model.parameters, loss, epoch - progress.rewoundAfter);
     if (cause !== undefined) emit({ type: 'averaging', step: progress.step, epoch, cause });
-    if (cause === undefined || config.method.updateOnTrigger) updateAfterEpoch(run, emit);
+    updateAfterEpoch(run, cause !== undefined, emit);
 
     Object.assign(progress, { epoch, window: 0, epochLoss: { sum: 0, words: 0 } });
     tf.dispose([...run.state]);
@@ -169,13 +169,15 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
 function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, rate: number): void {
   const { config, model, optimizer, rules, evidence } = run;
   if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
-  if (rules?.schedule !== 'step') {
+  if (rules === undefined || rules.penalty === 'none') {
     optimizer.step(model.parameters, gradients, scale, rate);
     return;
   }
-  const noisy = withNoise(model.parameters, gradients, scale, config.method, config.seed, momentOf(run));
-  optimizer.step(model.parameters, noisy, 1, rate);
-  tf.dispose(noisy);
+  const { method, seed } = config;
+  const context = { method, seed, moment: momentOf(run) };
+  const withTerms = penalised(model.parameters, gradients, scale, rules.penalty, context);
+  optimizer.step(model.parameters, withTerms, 1, rate);
+  tf.dispose(withTerms);
 }
 
 /** Takes note of a validation loss and keeps the weights that were measured if no epoch was better. */
@@ -184,14 +186,31 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const perplexity = Math.exp(loss);
   if (!Number.isFinite(perplexity)) throw divergence(run, progress.step, `the validation loss is ${loss}`);
   const epoch = progress.epoch + 1;
-  const best = progress.best === null || loss < progress.best.loss;
+  const active = run.method.masks === 'pruned' ? activeWeights(run) : undefined;
+  const best = progress.best === null || isBetter({ loss, active }, progress.best);
   if (best) {
-    progress.best = { epoch, loss };
+    progress.best = { epoch, loss, active };
     run.checkpoints.saveBest(epoch, weightsOf(model.parameters, optimizer.averaging === 'wholeAverage'));
   }
   const trainingLoss = progress.epochLoss.sum / progress.epochLoss.words;
   const averaged = optimizer.averaging !== undefined;
   emit({ type: 'evaluation', step: progress.step, epoch, trainingLoss, loss, perplexity, best, averaged });
+}
+
+interface Judged {
+  readonly loss: number;
+  /** Active weights, where they only become fewer. */
+  readonly active?: number | undefined;
+}
+
+/** Of networks that are being pruned one with fewer weights counts more, whatever its loss: a denser one is not what was asked for. */
+function isBetter(now: Judged, before: Judged): boolean {
+  if (now.active !== before.active) return now.active! < before.active!;
+  return now.loss < before.loss;
+}
+
+function activeWeights({ model }: Run): number {
+  return model.parameters.reduce((sum, { activeCount }) => sum + activeCount, 0);
 }
 
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {

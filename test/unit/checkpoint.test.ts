@@ -28,6 +28,7 @@ function checkpointOf(number: number): Checkpoint {
       epochLoss: { sum: 1.25, words: 700 },
       report: { loss: 0.1 + 0.2, gradientNorm: 2 ** -30, steps: 3 },
       best: { epoch: number, loss: 4.2 },
+      rewoundAfter: 0,
       validation: { losses: [5, 4.2], stalled: false },
       method: { threshold: 0.001, drift: { adjustment: 0, lacked: { sum: 0, updates: 0 } } },
       trainingMs: 12.5,

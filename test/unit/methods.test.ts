@@ -6,10 +6,10 @@ import { growths } from '../../src/worker/sparsity/growth.js';
 import type { Layer } from '../../src/worker/sparsity/layer.js';
 import { rulesOf } from '../../src/worker/sparsity/methods.js';
 import { gather } from '../../src/worker/sparsity/parameter.js';
-import { withNoise } from '../../src/worker/sparsity/penalty.js';
+import { penalised } from '../../src/worker/sparsity/penalty.js';
 import { growByMean, growInProportion, nextDrift, redistributions } from '../../src/worker/sparsity/redistribution.js';
-import { nextThreshold, removals } from '../../src/worker/sparsity/removal.js';
-import { temperatureAt } from '../../src/worker/sparsity/schedule.js';
+import { excess, nextThreshold, removals } from '../../src/worker/sparsity/removal.js';
+import { gradualSparsity, temperatureAt } from '../../src/worker/sparsity/schedule.js';
 import { initialMethodState, updateTopology } from '../../src/worker/sparsity/topology.js';
 import { startCpu } from './support/cpu-engine.js';
 import { anyContext, anyLayers, contextOf, layerOf, perGate } from './support/layers.js';
@@ -56,6 +56,23 @@ describe('the table of methods', () => {
       redistribution: redistributions[row.redistribution],
       gateMode: row.gateMode,
     });
+  });
+
+  test.each([
+    { kind: 'gmp', removal: 'magnitude', schedule: 'gradual', penalty: 'none', rewinds: false },
+    { kind: 'one-shot', removal: 'global-magnitude', schedule: 'once', penalty: 'none', rewinds: false },
+    { kind: 'lottery', removal: 'global-magnitude', schedule: 'once', penalty: 'none', rewinds: true },
+    { kind: 'l1', removal: 'threshold', schedule: 'interval', penalty: 'l1', rewinds: false },
+  ] as const)('$kind: $removal, $schedule, nothing grows', ({ kind, removal, ...row }) => {
+    const rules = rulesOf({ ...parseRunConfig({}).method, kind });
+    expect(rules).toMatchObject({ ...row, removal: removals[removal] });
+    const [{ removed, grown }] = update(
+      [layerOf(4, { all: [1, 2, 3, 4] })],
+      kind,
+      { rate: 0.5 },
+      { threshold: 2.5, density: kind === 'l1' ? 1 : 0.5 },
+    ).changes;
+    expect([[...removed], [...grown]]).toEqual([[0, 1], []]);
   });
 
   test('has no rules for masks that never change', () => {
@@ -240,6 +257,42 @@ describe('global magnitude', () => {
   });
 });
 
+describe('gradual pruning', () => {
+  test('follows a cubic', () => {
+    const expected = [
+      [0, 0],
+      [10, 0.18157],
+      [25, 0.387344],
+      [50, 0.58625],
+      [75, 0.659531],
+      [90, 0.66933],
+      [100, 0.67],
+      [130, 0.67],
+    ];
+    for (const [t, sparsity] of expected) expect(gradualSparsity(0.67, 0, 100, t)).toBeCloseTo(sparsity, 6);
+    expect(gradualSparsity(0.5, 10, 20, 5)).toBe(0);
+    expect(gradualSparsity(0.5, 10, 10, 10)).toBe(0.5);
+  });
+
+  test('removes what is more than a sparsity leaves, rounded down, and nothing where that is gone already', () => {
+    expect(excess(0.5, 10, 10)).toBe(5);
+    expect(excess(0.55, 10, 10)).toBe(5);
+    expect(excess(0.5, 7, 10)).toBe(2);
+    expect(excess(0.5, 4, 10)).toBe(0);
+  });
+
+  test('takes the smallest of each layer, one-shot pruning of the network', () => {
+    const layers = [layerOf(4, { all: [1, 2, 3, 4] }), layerOf(4, { all: [5, 6, 7, 8] })];
+    const left = (kind: MethodKind) =>
+      update(layers, kind, { rate: 0.5 }).changes.map(({ pattern }) => [...pattern.positions()]);
+    expect(left('gmp')).toEqual([
+      [2, 3],
+      [2, 3],
+    ]);
+    expect(left('one-shot')).toEqual([[3], [0, 1, 2, 3]]); // one weight of a layer stays
+  });
+});
+
 /** Magnitudes at some active positions. */
 function valuesAt({ pattern, values }: Layer, positions: Int32Array): number[] {
   const dense = new Float32Array(pattern.size);
@@ -302,7 +355,8 @@ describe('DeepR', () => {
       );
       const { method } = parseRunConfig({ method: { kind: 'deepr', l1: 0.25, noise: 0.02, temperature: 1 } });
       const terms = (seed: number, step: number) => {
-        const noisy = withNoise([parameter, bias], gradients, 0.5, method, seed, { step, duration: 1000 });
+        const context = { method, seed, moment: { step, duration: 1000 } };
+        const noisy = penalised([parameter, bias], gradients, 0.5, 'l1-and-noise', context);
         const halves = noisy.map((tensor, i) => tensor.sub(gradients[i].mul(0.5)));
         expect(Math.max(...halves[1].abs().dataSync())).toBe(0);
         const active = [...parameter.read('values').keys()].map((i) => {

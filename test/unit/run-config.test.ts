@@ -376,6 +376,47 @@ describe('an impossible combination is refused with field, value and rule:', () 
         input: { method: { kind, density: 1 } },
         reason: `method.density: 1 must be below 1 where method.kind is "${kind}": weights need free positions to grow`,
       })),
+    {
+      what: 'pruning to every weight',
+      input: { method: { kind: 'gmp', density: 1 } },
+      reason: 'method.density: 1 must be below 1 where method.kind is "gmp": nothing would be pruned',
+    },
+    {
+      what: 'a density where a threshold decides',
+      input: { method: { kind: 'l1' } },
+      reason: 'method.density: 0.33 must be 1 where method.kind is "l1": its threshold decides what is left',
+    },
+    {
+      what: 'a rule of growth for pruning',
+      input: { method: { kind: 'lottery', growth: 'gradient' } },
+      reason: 'method.growth: "gradient" must be "auto" where method.kind is "lottery": it has a rule of its own',
+    },
+    {
+      what: 'pruning after the last epoch',
+      input: { method: { kind: 'one-shot', pruneAfter: 5 }, training: { epochs: 5 } },
+      reason: 'method.pruneAfter: 5 must be below training.epochs (5): what is left has to train on',
+    },
+    {
+      what: 'gradual pruning that ends with training',
+      input: { method: { kind: 'gmp', pruneUntil: 0.9 }, training: { epochs: 8 } },
+      reason: 'method.pruneUntil: 0.9 must end before training.epochs (8) does, counted in intervals of 1 epochs',
+    },
+    {
+      what: 'gradual pruning that ends before it begins',
+      input: { method: { kind: 'gmp', pruneFrom: 0.5, pruneUntil: 0.4 } },
+      reason: 'method.pruneFrom: 0.5 must be at most method.pruneUntil (0.4)',
+    },
+    {
+      what: 'a stop before anything is pruned',
+      input: { method: { kind: 'gmp' }, training: { stop: 'nonmonotone' } },
+      reason:
+        'training.stop: "nonmonotone" must be "never" where method.kind is "gmp": training could end before pruning does',
+    },
+    {
+      what: 'pruning that starts from another run',
+      input: { method: { kind: 'lottery' }, training: { startFrom: 'a-1' } },
+      reason: 'training.startFrom: "a-1" must be empty where method.kind is "lottery": it begins with every weight',
+    },
     ...(['removal', 'growth', 'redistribution'] as const).map((field) => ({
       what: `a rule of ${field} for masks that never change`,
       input: {

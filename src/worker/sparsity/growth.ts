@@ -55,6 +55,9 @@ export function growByScore(scores: Float32Array): GrowthRule {
   };
 }
 
+/** Pruning. */
+export const growNothing: Growth = () => () => new Int32Array(0);
+
 /** The rule for one layer of one update. */
 export type Growth = (draw: GrowthDraw, layer: Layer, sampling: RunConfig['method']['sampling']) => GrowthRule;
 

@@ -38,6 +38,9 @@ export function budgetOf({ budgets }: Layer): number {
 const none: Redistribution = (layers, { left, room }) =>
   layers.map((layer, i) => Math.max(0, Math.min(budgetOf(layer) - left[i], room[i])));
 
+/** Pruning: what is gone is gone. */
+export const nothingGrows: Redistribution = (layers) => layers.map(() => 0);
+
 /** DSR: the network returns to what it had at first, each layer growing in proportion to the weights it has left. */
 const nonzeros: Redistribution = (layers, { left, room, seed, update }) => {
   const needed = Math.max(0, sum(layers.map(budgetOf)) - sum(left));

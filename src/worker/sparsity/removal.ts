@@ -14,8 +14,8 @@ interface ActiveWeights {
 /** What decides how much is removed. */
 interface RemovalContext {
   readonly gateMode: GateMode;
-  /** Share of active weights that goes. */
-  readonly rate: number;
+  /** How many of so many active weights go, of so many positions. */
+  readonly count: (active: number, size: number) => number;
   /** Weights below this go, where the rule is a threshold. */
   readonly threshold: number;
   /** What may not grow back where it was needs a position that was free before. */
@@ -52,15 +52,16 @@ const smallestOfEachSign: RemovalRule = ({ positions, values }, count) => {
   return union(smallestMagnitude(sides[0], fromNegative), smallestMagnitude(sides[1], count - fromNegative));
 };
 
-/** In every layer, or in every gate where gates are kept apart, the share of weights that the rate says, rounded up. */
+/** In every layer, or in every gate where gates are kept apart, as many weights as the context says. */
 function locally(rule: RemovalRule): Removal {
-  return (layers, { gateMode, rate, excludeJustRemoved }) =>
+  return (layers, { gateMode, count: countOf, excludeJustRemoved }) =>
     layers.map((layer) => {
       const active = activeOf(layer);
       const removed = arenas(layer, gateMode).map((arena) => {
         const here = activeIn(active, arena);
-        const free = arena.end - arena.start - here.positions.length;
-        const count = removalCount(rate, here.positions.length);
+        const size = arena.end - arena.start;
+        const free = size - here.positions.length;
+        const count = countOf(here.positions.length, size);
         return rule(here, excludeJustRemoved ? Math.min(count, free) : count);
       });
       return concatenate(removed);
@@ -76,7 +77,7 @@ const belowThreshold: Removal = (layers, { threshold }) =>
   });
 
 /** The smallest weights of the network, however many of a layer that takes; the largest of a layer stays. */
-const smallestOfAll: Removal = (layers, { rate }) => {
+const smallestOfAll: Removal = (layers, { count }) => {
   const active = layers.map(activeOf);
   const keys = new Uint32Array(active.reduce((sum, { values }) => sum + values.length, 0));
   let end = 0;
@@ -84,7 +85,8 @@ const smallestOfAll: Removal = (layers, { rate }) => {
     keys.set(magnitudeKeys(values), end);
     return (end += values.length);
   });
-  const chosen = smallest(keys, removalCount(rate, keys.length));
+  const size = layers.reduce((sum, { pattern }) => sum + pattern.size, 0);
+  const chosen = smallest(keys, count(keys.length, size));
   return active.map((layer, i) => {
     const { length } = within(chosen, { name: '', start: ends[i] - layer.values.length, end: ends[i] });
     return smallestMagnitude(layer, Math.min(length, keepingOne(layer)));
@@ -112,6 +114,11 @@ export const removals: Readonly<Record<RemovalName, Removal>> = {
 /** The share `rate` of `active` weights, rounded up. */
 export function removalCount(rate: number, active: number): number {
   return Math.min(Math.ceil(rate * active), active);
+}
+
+/** How many of `active` weights of `size` positions are more than a sparsity leaves, rounded down. */
+export function excess(sparsity: number, active: number, size: number): number {
+  return Math.max(0, Math.trunc(sparsity * size) - (size - active));
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Schedule } from '../../shared/methods.js';
 import type { RunConfig } from '../../shared/run-config.js';
 
 /**
@@ -14,6 +15,18 @@ export function removingRate(initial: number, final: number, t: number, T: numbe
   return final + ((initial - final) * (1 + Math.cos((Math.PI * Math.min(t, T)) / T))) / 2;
 }
 
+/**
+ * The cubic schedule of gradual pruning (M. Zhu, S. Gupta: To prune, or not to prune. 2017):
+ *
+ *     s(t) = s_f (1 - (1 - x)³)        x = (t - t_0) / (t_1 - t_0), clamped to [0, 1]
+ *
+ * @returns share of weights that shall be inactive at t
+ */
+export function gradualSparsity(final: number, from: number, until: number, t: number): number {
+  const x = t >= until ? 1 : Math.max(0, (t - from) / (until - from));
+  return final * (1 - (1 - x) ** 3);
+}
+
 /** Where a run is, as schedules see it. */
 export interface Moment {
   /** Optimiser steps done. */
@@ -22,8 +35,13 @@ export interface Moment {
   readonly duration: number;
 }
 
-/** The removing rate of an update at a moment. */
-export function rateAt(method: RunConfig['method'], { step, duration }: Moment): number {
+/** What an update at a moment goes by: a removing rate, or where a method prunes to a density, the share of weights to be inactive. */
+export function rateAt(method: RunConfig['method'], schedule: Schedule, { step, duration }: Moment): number {
+  const sparsity = 1 - method.density;
+  if (schedule === 'once') return sparsity;
+  if (schedule === 'gradual') {
+    return gradualSparsity(sparsity, method.pruneFrom * duration, method.pruneUntil * duration, step);
+  }
   const { removingRate: initial, finalRemovingRate: final, rateSchedule, endStep } = method;
   return rateSchedule === 'constant' ? initial : removingRate(initial, final, step, endStep === 0 ? duration : endStep);
 }

@@ -35,7 +35,7 @@ export interface UpdateContext {
   readonly seed: number;
   /** Counts from 1; what is drawn at random depends on it. */
   readonly update: number;
-  /** Share of active weights to remove. */
+  /** Share of active weights to remove, or where a method prunes to a density, of all weights that shall be inactive. */
   readonly rate: number;
   readonly state: MethodState;
 }
@@ -51,7 +51,10 @@ export function updateTopology(
 ): { changes: LayerChange[]; state: MethodState } {
   const { seed, update, rate, sampling, state } = context;
   const { gateMode, excludeJustRemoved } = rules;
-  const removed = rules.removal(layers, { gateMode, rate, excludeJustRemoved, threshold: state.threshold });
+  const removed = rules.removal(layers, {
+    ...{ gateMode, excludeJustRemoved, threshold: state.threshold },
+    count: (active, size) => rules.removalCount(rate, active, size),
+  });
   const cleared = layers.map((layer, i) => clear(layer, removed[i], excludeJustRemoved));
   const counts = rules.redistribution(layers, {
     left: cleared.map(({ survivors }) => survivors.length),

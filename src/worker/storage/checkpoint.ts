@@ -26,11 +26,13 @@ const progressSchema = z.object({
   epochLoss: z.object({ sum: z.number(), words: z.int() }),
   /** Steps since the last report: sums of their loss and gradient norm, and their number. */
   report: z.object({ loss: z.number(), gradientNorm: z.number(), steps: z.int() }),
-  best: z.object({ epoch: z.int(), loss: z.number() }).nullable(),
+  best: z.object({ epoch: z.int(), loss: z.number(), active: z.int().optional() }).nullable(),
   /** Time spent training and evaluating, over all attempts. */
   trainingMs: z.number(),
   /** Validation losses of the epochs, where they decide when to stop, and whether they have. */
   validation: z.object({ losses: z.array(z.number()), stalled: z.boolean() }).prefault({ losses: [], stalled: false }),
+  /** Epochs after which weights and optimiser went back to where they began; 0 if they have not. */
+  rewoundAfter: z.int().prefault(0),
   /** What the method carries from one topology update to the next. */
   method: z
     .object({

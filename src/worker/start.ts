@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { messageOf, UserError } from '../shared/errors.js';
+import { methods, type MethodRow } from '../shared/methods.js';
+import { needsMaskedLayout } from '../shared/optimizer-config.js';
+import type { RunConfig } from '../shared/run-config.js';
+import type { Engine } from './engines/engine.js';
+import { initialParameters, matricesOf, modelKinds } from './models/build.js';
+import type { ParameterSpec } from './models/model.js';
+import { createOptimizer } from './optimizers/optimizer.js';
+import { restoredParameters, type Run } from './run.js';
+import { initialPatterns } from './sparsity/initial-topology.js';
+import { slots, SparseParameter, type Layout, type Parameter } from './sparsity/parameter.js';
+import { Pattern } from './sparsity/pattern.js';
+import { Checkpoints } from './storage/checkpoint.js';
+
+/** Where the weights of a run begin. */
+
+/** How sparse weights are stored: as asked for, or as suits engine, density and what else is kept of each weight. */
+export function layoutOf({ device, method, optimizer }: RunConfig, engine: Engine): Layout {
+  if (device.layout !== 'auto') return device.layout;
+  return needsMaskedLayout(optimizer, method)
+    ? 'masked'
+    : engine.preferredLayout(methods[method.kind].masks === 'pruned' ? 1 : method.density);
+}
+
+/** Fresh ones, or the best of the run to start from. */
+export function startingParameters(
+  specs: readonly ParameterSpec[],
+  method: MethodRow,
+  config: RunConfig,
+  layout: Layout,
+  runs: string,
+): Parameter[] {
+  const { startFrom } = config.training;
+  if (startFrom === '') return initialParameters(specs, initialMasks(specs, method, config), layout, config.seed);
+  const best = Checkpoints.bestOf(join(runs, startFrom), startFrom);
+  try {
+    return restoredParameters(specs, method, best, layout);
+  } catch (error) {
+    const rule = 'do not fit this run: it needs the same model and corpus, and masks if and only if that one has them';
+    throw new UserError(
+      `training.startFrom: the weights of ${JSON.stringify(startFrom)} ${rule} (${messageOf(error)})`,
+    );
+  }
+}
+
+/** Puts weights back to where the run began, those that are still active, and makes the optimiser anew. */
+export function rewind(run: Run): void {
+  const { config, model, layout, corpus } = run;
+  const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
+  const sparse = model.parameters.filter((parameter) => parameter instanceof SparseParameter);
+  const patterns = new Map(sparse.map(({ name, pattern }) => [name, pattern]));
+  for (const [i, initial] of initialParameters(specs, patterns, layout, config.seed).entries()) {
+    const parameter = model.parameters[i];
+    for (const slot of slots) if (slot !== 'values') parameter.dropSlot(slot);
+    parameter.load('values', initial.read('values'));
+    initial.dispose();
+  }
+  run.optimizer = createOptimizer(config.optimizer, model.parameters);
+}
+
+export function initialMasks(
+  specs: readonly ParameterSpec[],
+  method: MethodRow,
+  config: RunConfig,
+): Map<string, Pattern> {
+  if (method.masks === 'none') return new Map();
+  const matrices = matricesOf(specs);
+  const patterns =
+    method.masks === 'pruned'
+      ? matrices.map(({ shape: [rows, columns] }) => Pattern.full(rows, columns))
+      : initialPatterns(matrices, config.method, config.seed);
+  return new Map(matrices.map(({ name }, i) => [name, patterns[i]]));
+}
