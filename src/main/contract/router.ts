@@ -4,7 +4,8 @@ import { toContractError } from '../../shared/contract/errors.js';
 import type { Workbench } from '../workbench/workbench.js';
 
 /** The contract, as the owner of a data folder keeps it. */
-export function routerOf({ commands, views, news }: Workbench, version: string) {
+export function routerOf(workbench: Workbench, version: string) {
+  const { commands, views, news } = workbench;
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next();
@@ -16,6 +17,7 @@ export function routerOf({ commands, views, news }: Workbench, version: string) 
     hello: os.hello.handler(() => ({ protocol, version, pid: process.pid })),
     runs: {
       create: os.runs.create.handler(({ input }) => ({ ids: commands.create(input.configs, input.restarts) })),
+      demonstrate: os.runs.demonstrate.handler(() => ({ ids: workbench.demonstrate() })),
       resume: os.runs.resume.handler(({ input: { id, ...options } }) => {
         commands.resume(id, options);
         return {};

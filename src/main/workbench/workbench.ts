@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { StoreReader } from '../store/reader.js';
+import type { WritableStore } from '../store/store.js';
 import { Changes } from './changes.js';
 import { Commands } from './commands.js';
+import { demonstrate } from './demonstration.js';
 import { News } from './news.js';
 import { Scheduler, type SchedulerOptions } from './scheduler.js';
 import { Views } from './views.js';
@@ -19,10 +21,12 @@ export class Workbench {
   readonly commands: Commands;
   readonly views: Views;
   readonly news: News;
+  readonly #store: WritableStore;
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
   constructor(options: WorkbenchOptions) {
     const { store, runsFolder, reader } = options;
+    this.#store = store;
     const folderOf = (id: string) => join(runsFolder, id);
     const changes = new Changes();
     store.runs.settle(new Set());
@@ -30,6 +34,11 @@ export class Workbench {
     this.commands = new Commands(store, this.scheduler, changes, folderOf);
     this.views = new Views(store, reader, this.scheduler.states, changes);
     this.news = new News(store, reader, this.views, changes);
+  }
+
+  /** Queues the demonstration, if it is time for it. @returns its runs */
+  demonstrate(): string[] {
+    return demonstrate(this.#store, this.commands);
   }
 
   /**
