@@ -1,4 +1,4 @@
-import type { RunRecord } from './run-records.js';
+import type { RunProgress, RunRecord } from './run-records.js';
 import type { RunState, TrainerEnd, TrainerState } from './run-state.js';
 
 /** What is known beside the database. */
@@ -9,11 +9,16 @@ export interface Known {
   readonly ahead?: number;
 }
 
+/** What its state is derived from: of the attempts only the last one counts. */
+export interface Standing extends Pick<RunRecord, 'id' | 'queued' | 'attempts'> {
+  readonly progress: Pick<RunProgress, 'lastEvent' | 'failure'>;
+}
+
 /**
  * The state of a run: it is running because its trainer answers, never because a row says so. An attempt that nobody saw
  * end has ended all the same: as its last event says, or by force.
  */
-export function derivedState(record: RunRecord, { live, ahead = 0 }: Known): RunState {
+export function derivedState(record: Standing, { live, ahead = 0 }: Known): RunState {
   if (live !== undefined) return live;
   if (record.queued !== null) return { state: 'queued', ahead };
   const attempt = record.attempts.at(-1);

@@ -64,11 +64,34 @@ describe.each(transports)('over $name', ({ attach }) => {
     await client.runs.create({ configs: [tiny('owl')] });
     const before = await client.news({ runs: ['owl-1'], after: 0 });
     const quiet = await client.news({ runs: ['owl-1'], after: 0, version: before.version, waitMs: 30 });
-    expect(quiet).toEqual(before);
+    expect(quiet).toEqual({ ...before, states: {} });
     const waiting = client.news({ runs: ['owl-1'], after: 0, version: before.version, waitMs: 10_000 });
     await client.hello({});
     trainers.last.tell(told.started);
     expect((await waiting).states['owl-1']).toEqual({ state: 'running' });
+  });
+
+  test('a version is another one when a state changes and not when a run tells more, and states come with it', async () => {
+    const { workbench, trainers } = desk();
+    const { client } = await attach(workbench);
+    await client.runs.create({ configs: [tiny('owl'), tiny('owl')] });
+    trainers.last.tell(told.started);
+    await expect.poll(() => trainers.last.acknowledged).toBe(0);
+    const first = await client.news({ after: 0 });
+    expect(first.states).toEqual({ 'owl-1': { state: 'running' }, 'owl-2': { state: 'queued', ahead: 1 } });
+    trainers.last.tell(told.step(1));
+    const told1 = await client.news({ after: first.cursor, version: first.version, waitMs: 10_000 });
+    expect(told1).toMatchObject({ version: first.version, states: {}, more: false });
+    expect(told1.events).toHaveLength(1);
+    await client.runs.stop({ id: 'owl-2' });
+    const told2 = await client.news({ after: told1.cursor, version: told1.version });
+    expect(told2.version).not.toBe(first.version);
+    expect(told2).toMatchObject({ states: { 'owl-2': { state: 'stopped' } }, gone: [] });
+    await client.runs.trash({ ids: ['owl-2'] });
+    await client.runs.purge({ ids: ['owl-2'] });
+    const told3 = await client.news({ after: told2.cursor, version: told2.version });
+    expect(told3).toMatchObject({ states: {}, gone: ['owl-2'] });
+    expect(await client.news({ runs: ['owl-2'], after: 0 })).toMatchObject({ states: {}, gone: ['owl-2'], events: [] });
   });
 
   test('a reader that was gone goes on where it broke off, a slow one gets all in pieces', async () => {

@@ -8,11 +8,12 @@ import { routerOf, type Router } from '../contract/router.js';
 import { clientInMemory, serveOver } from '../contract/serve.js';
 import { corporaFolder, dataFolder, databaseFile, runsFolder } from '../data-folder.js';
 import { adoptEarlierRuns } from '../earlier-runs.js';
+import { StoreReader } from '../store/reader.js';
 import { openWritable } from '../store/open.js';
 import type { WritableStore } from '../store/store.js';
 import { endOrphans } from '../trainers/orphans.js';
 import { socketWire } from '../transports/socket-wire.js';
-import { Workbench } from '../workbench.js';
+import { Workbench } from '../workbench/workbench.js';
 import { announce, dropAddress, newAddress, removeEndpoint } from './endpoint.js';
 import { limits } from './limits.js';
 
@@ -22,6 +23,7 @@ export class Owner {
   readonly workbench: Workbench;
   readonly #lock: ProcessLock;
   readonly #store: WritableStore;
+  readonly #reader: StoreReader;
   readonly #router: Router;
   readonly #folder: string;
   #server: Server | undefined;
@@ -52,8 +54,10 @@ export class Owner {
     this.#folder = folder;
     this.#lock = lock;
     this.#store = store;
+    this.#reader = new StoreReader(store.path);
     this.workbench = new Workbench({
       store,
+      reader: this.#reader,
       runsFolder: runsFolder(),
       corporaFolder: corporaFolder(),
       ...limits(),
@@ -89,6 +93,7 @@ export class Owner {
     await closed;
     clearTimeout(patience);
     removeEndpoint(this.#folder);
+    await this.#reader.close();
     this.#store.close();
     this.#lock.release();
   }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Standing } from '../../shared/derived-state.js';
 import type { RunConfig } from '../../shared/run-config.js';
 import type { RunEvent } from '../../shared/run-events.js';
 import type {
@@ -56,6 +57,10 @@ export interface RunReader {
   list(options?: { readonly trash?: boolean }): { readonly runs: RunRecord[]; readonly damaged: DamagedRun[] };
   /** @throws UserError where there is no such run, or its rows are damaged */
   get(id: string): RunRecord;
+  /** What the states of some runs, or of all, are derived from; of those that are there and not damaged. */
+  standings(ids?: readonly string[]): Standing[];
+  /** @throws UserError where there is no such run, or its rows are damaged */
+  standing(id: string): Standing;
   has(id: string): boolean;
   /** @throws UserError where there is no such run */
   isTrashed(id: string): boolean;

@@ -25,9 +25,14 @@ const newsSchema = z.object({
   events: z.array(storedEventSchema),
   /** Where to go on: nothing is told twice and nothing left out, by this owner or the next one. */
   cursor: z.int().min(0),
-  /** Changes with every change of any state; of this owner only. */
+  /** Whether as many events were told as were asked for: the rest, and the states, come with the next answers. */
+  more: z.boolean(),
+  /** Changes when the state or the record of a followed run does; of this owner only. */
   version: z.string(),
+  /** Of the runs whose state or record has changed since the version asked with; of all where that was another owner's. */
   states: z.record(z.string(), runStateSchema),
+  /** Runs among those that are not there any more. */
+  gone: z.array(z.string()),
 });
 export type News = z.output<typeof newsSchema>;
 
@@ -84,7 +89,7 @@ export const contract = {
   news: oc
     .input(
       z.strictObject({
-        runs: z.array(id).max(10_000).optional(),
+        runs: z.array(id).max(100).optional(),
         after: z.int().min(0),
         version: z.string().default(''),
         limit: z.int().min(1).max(1000).default(500),

@@ -36,6 +36,8 @@ export function pauseCommand(): Command {
         for (let version = ''; ;) {
           const news = await client.news({ runs: [id], after: Number.MAX_SAFE_INTEGER, version, waitMs: 20_000 });
           version = news.version;
+          if (news.gone.includes(id)) throw new UserError(`${id} was deleted`);
+          if (!Object.hasOwn(news.states, id)) continue;
           const state = news.states[id];
           if (state.state === 'paused') break;
           if (isEnd(state)) throw new UserError(`${id} is ${state.state}: it has ended before it could rest`);
