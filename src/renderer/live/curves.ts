@@ -40,7 +40,7 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
   async function read(ids: readonly string[], asked: CurveRequest): Promise<void> {
     const mine = generation;
     try {
-      const told = ids.length === 0 ? [] : await client.series({ ...asked, runs: [...ids], points: pointsOf(asked) });
+      const told = ids.length === 0 ? [] : (await client.runs.series(questionOf(asked, ids))).lines;
       if (mine !== generation) return;
       for (const line of told) lines.set(line.run, line);
       status.value = 'ready';
@@ -69,10 +69,12 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
           await read([id], asked);
           continue;
         }
-        const [more] = await client
-          .series({ ...asked, runs: [id], points: pointsOf(asked), fromStep: known.lastStep + 1 })
-          .catch(() => []); // the next event, or the next connection, asks again
-        if (mine === generation && more?.lastStep != null) lines.set(id, joined(known, more));
+        try {
+          const { lines: more } = await client.runs.series({ ...questionOf(asked, [id]), fromStep: known.lastStep + 1 });
+          if (mine === generation) lines.set(id, joined(known, more[0]));
+        } catch {
+          break; // the next event, or the next connection, asks again
+        }
       } while (again && mine === generation);
       asking = false;
     };
@@ -109,17 +111,20 @@ function replaces({ event }: StoredEvent): boolean {
   return event.type === 'started' && event.resumedFrom !== null;
 }
 
+function questionOf(asked: CurveRequest, runs: readonly string[]) {
+  return { runs: [...runs], metrics: [asked.metric], axis: asked.axis, points: pointsOf(asked) };
+}
+
 function pointsOf({ points = usualPoints }: CurveRequest): number {
   return points;
 }
 
 function joined(line: ReducedSeries, more: ReducedSeries): ReducedSeries {
   return {
-    run: line.run,
+    ...more,
     x: [...line.x, ...more.x],
     y: [...line.y, ...more.y],
     marks: [...line.marks, ...more.marks],
     values: line.values + more.values,
-    lastStep: more.lastStep,
   };
 }

@@ -2,7 +2,22 @@ import { onScopeDispose, ref, shallowRef, triggerRef, watch, type MaybeRefOrGett
 import { messageOf } from '../../shared/errors';
 import type { StoredEvent } from '../../shared/run-records';
 import { useRuns } from '../stores/runs';
+import type { Client } from '../../shared/contract/client';
+import type { RunEvent } from '../../shared/run-events';
 import { useWorkbench } from './workbench';
+
+const storyTypes: RunEvent['type'][] = ['started', 'evaluation', 'averaging', 'sparsity', 'checkpoint', 'finished', 'paused', 'stopped', 'failed'];
+
+/** Events of a run but its steps, page by page. */
+async function storyOf(client: Client, id: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for (let from = 0; ;) {
+    const page = await client.runs.events({ id, types: storyTypes, from });
+    events.push(...page.events);
+    if (!page.more) return events;
+    from = events.at(-1)!.sequence + 1;
+  }
+}
 
 /**
  * What a run has told apart from its steps: read once, then lengthened by what it tells. A resumed run tells again what came
@@ -24,9 +39,9 @@ export function useRunStory(id: MaybeRefOrGetter<string>) {
       else early.push(...told);
     });
     try {
-      const told = await client.runs.story({ id: run });
+      const told = await storyOf(client, run);
       if (run !== toValue(id)) return;
-      events.value = told.events;
+      events.value = told;
       status.value = 'ready';
       add(early);
     } catch (error) {

@@ -16,7 +16,7 @@ export function useSparkLines(seen: () => readonly string[]): ReadonlyMap<string
   async function read(ids: readonly string[]): Promise<void> {
     for (const id of ids) follow(id);
     try {
-      const lines = await client.series({ runs: [...ids], metric: 'validationPerplexity', points });
+      const { lines } = await client.runs.series({ runs: [...ids], metrics: ['validationPerplexity'], points });
       for (const { run, y } of lines) curves.set(run, y);
     } catch {
       for (const id of ids) unfollow(id); // they are asked for again when they are seen again

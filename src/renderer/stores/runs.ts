@@ -1,12 +1,12 @@
 import { defineStore } from 'pinia';
 import { computed, reactive, ref, shallowReactive, watch } from 'vue';
 import { messageOf } from '../../shared/errors';
-import type { News, RunView } from '../../shared/contract/contract';
+import type { RunView } from '../../shared/contract/contract';
 import { progressAfter } from '../../shared/run-progress';
 import type { DamagedRun, StoredEvent } from '../../shared/run-records';
 import { isLive, type RunState } from '../../shared/run-state';
 import { tableRow, type RunTableRow } from '../../shared/run-table';
-import { followNews } from '../live/news';
+import { followNews, type Heard } from '../live/news';
 import { useWorkbench } from '../live/workbench';
 
 type Listener = (events: readonly StoredEvent[]) => void;
@@ -24,7 +24,7 @@ export const useRuns = defineStore('runs', () => {
   const stale = new Set<string>();
   let following: AbortController | undefined;
   let listIsStale = false;
-  let refreshing: Promise<void> | undefined;
+  let refreshing: Promise<unknown> | undefined;
 
   const list = computed(() => [...rows.values()]);
   const liveCount = computed(() => list.value.filter(({ id }) => isLive(views.get(id)!.state)).length);
@@ -36,9 +36,10 @@ export const useRuns = defineStore('runs', () => {
     status.value = rows.size > 0 ? 'ready' : 'loading';
     try {
       const { cursor } = await client.now({}); // before the list, so that nothing is missed between the two
+      const { version } = await client.news({ after: cursor, limit: 1 });
       await readAll();
       status.value = 'ready';
-      void followNews(client, cursor, take, following.signal);
+      void followNews(client, { cursor, version }, take, following.signal);
     } catch (error) {
       status.value = 'failed';
       problem.value = messageOf(error);
@@ -54,8 +55,17 @@ export const useRuns = defineStore('runs', () => {
   }
 
   function put(view: RunView): void {
-    views.set(view.record.id, view);
-    rows.set(view.record.id, tableRow(view.record, view.state));
+    const { record } = view;
+    if (record.trashed !== null) {
+      forget(record.id);
+      return;
+    }
+    const known = views.get(record.id)?.record;
+    // Events may have been told while this was on its way.
+    const isBehind = known?.attempts.length === record.attempts.length && known.progress.nextSequence > record.progress.nextSequence;
+    const shown = isBehind ? { ...view, record: { ...record, progress: known.progress } } : view;
+    views.set(record.id, shown);
+    rows.set(record.id, tableRow(shown.record, shown.state));
   }
 
   function forget(id: string): void {
@@ -64,11 +74,12 @@ export const useRuns = defineStore('runs', () => {
     selected.delete(id);
   }
 
-  function take({ events, states }: News): void {
+  function take({ events, states, gone, all }: Heard): void {
     const byRun = Map.groupBy(events, ({ run }) => run);
     for (const [id, told] of byRun) advance(id, told);
     for (const [id, state] of Object.entries(states)) takeState(id, state);
-    for (const id of rows.keys()) if (!Object.hasOwn(states, id)) forget(id);
+    for (const id of gone) forget(id);
+    if (all) listIsStale = true;
     refresh();
     for (const [id, told] of byRun) for (const listener of listeners.get(id) ?? []) listener(told);
   }
@@ -85,15 +96,11 @@ export const useRuns = defineStore('runs', () => {
     put({ ...view, record: { ...view.record, attempts: lengthened(view.record.attempts, events.at(-1)!.time), progress } });
   }
 
+  /** State or record have changed: the state is here, the record has to be asked for. */
   function takeState(id: string, state: RunState): void {
     const view = views.get(id);
-    if (view === undefined) {
-      listIsStale = true;
-      return;
-    }
-    if (sameState(view.state, state)) return;
-    put({ ...view, state });
-    if (view.state.state !== state.state) stale.add(id); // attempts and queue are as the database has them
+    if (view !== undefined) put({ ...view, state });
+    stale.add(id);
   }
 
   /** Asks the database where news alone do not say enough; one question at a time. */
@@ -103,13 +110,14 @@ export const useRuns = defineStore('runs', () => {
     const all = listIsStale || ids.length > 20;
     stale.clear();
     listIsStale = false;
-    const work = all ? readAll() : Promise.all(ids.map(async (id) => put(await client.runs.get({ id })))).then(() => undefined);
-    refreshing = work
+    const work = all ? readAll() : Promise.all(ids.map(reread));
+    refreshing = Promise.resolve<unknown>(work)
       .catch(() => {
         listIsStale = true; // with the next news, after the connection is back
       })
       .finally(() => {
         refreshing = undefined;
+        if (link.value.state === 'connected') refresh();
       });
   }
 
@@ -145,10 +153,6 @@ export const useRuns = defineStore('runs', () => {
     ...{ start, readAll, reread, onEvents },
   };
 });
-
-function sameState(a: RunState, b: RunState): boolean {
-  return a.state === b.state && JSON.stringify(a) === JSON.stringify(b);
-}
 
 /** The last attempt has lasted until its newest event. */
 function lengthened<A extends { readonly last: number }>(attempts: readonly A[], last: number): A[] {
