@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import packageJson from '../../../package.json';
 import { UserError } from '../../shared/errors.js';
 import type { Client } from '../../shared/contract/client.js';
+import type { Wire } from '../../shared/contract/wire.js';
 import { LockHeld, ProcessLock } from '../../system/process-lock.js';
 import { routerOf, type Router } from '../contract/router.js';
 import { clientInMemory, serveOver } from '../contract/serve.js';
@@ -69,6 +70,11 @@ export class Owner {
   /** How many shells are attached. */
   get guests(): number {
     return this.#guests.size;
+  }
+
+  /** Answers a shell's page. */
+  admit(wire: Wire): void {
+    serveOver(wire, this.#router);
   }
 
   /**

@@ -9,6 +9,7 @@ import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
 import { presetsCommand } from './presets.js';
 import { runsCommand, showCommand } from './runs.js';
+import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
 import { resumeCommand, trainCommand } from './train.js';
 
@@ -37,6 +38,7 @@ for (const command of [
   compareCommand(),
   presetsCommand(),
   dataCommand(),
+  serveCommand(),
   benchCommand(),
   doctorCommand(),
 ]) {
