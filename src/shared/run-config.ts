@@ -198,7 +198,11 @@ export type PartialRunConfig = z.input<typeof runConfigSchema>;
 export function parseRunConfig(input: unknown): RunConfig {
   const result = runConfigSchema.safeParse(input);
   if (result.success) return result.data;
-  throw new UserError(problemsOf(result.error, input).map(({ text }) => text).join('; '));
+  throw new UserError(
+    problemsOf(result.error, input)
+      .map(({ text }) => text)
+      .join('; '),
+  );
 }
 
 /** What is wrong with a configuration: a line for each refused field, which names it, its value and the rule. */

@@ -143,6 +143,7 @@ export const runEventSchema = z.discriminatedUnion('type', [
   failed,
 ]);
 export type RunEvent = z.output<typeof runEventSchema>;
+export const runEventTypes = runEventSchema.options.map(({ shape }) => shape.type.value);
 export type RunEventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
 /** Whether an engine works on this machine. */

@@ -36,7 +36,10 @@ export function progressAfter(progress: RunProgress, sequence: number, event: Ru
     case 'finished':
       return { ...next, testPerplexity: finite(event.testPerplexity) };
     case 'failed':
-      return { ...next, failure: { message: event.message, ...(event.stack === undefined ? {} : { stack: event.stack }) } };
+      return {
+        ...next,
+        failure: { message: event.message, ...(event.stack === undefined ? {} : { stack: event.stack }) },
+      };
     default:
       return next;
   }

@@ -175,7 +175,9 @@ function updateMasks(run: Run, emit: (event: RunEvent) => void): void {
     parameter.changePattern(changes[i].pattern, optimizer.fills);
   });
   run.masks?.append(changes.map(({ pattern }) => pattern));
-  const magnitudes = layers.map(({ values, pattern }, i) => magnitudesOf(values, pattern.positions(), changes[i].removed));
+  const magnitudes = layers.map(({ values, pattern }, i) =>
+    magnitudesOf(values, pattern.positions(), changes[i].removed),
+  );
   emitTopology(run, rate, changes, magnitudes, emit);
 }
 

@@ -51,7 +51,10 @@ export function curveOption(chart: CurveChart): ChartOption {
   const { lines, theme, xName, logX = false, logY = false, smoothing = 0, markers = [], references = [] } = chart;
   const { endLabels = false } = chart;
   const { yFormat = shortNumber, xFormat = shortNumber } = chart;
-  const xs = scaleOf(logX, valuesOf(lines, ({ series }) => [...series.x, ...series.marks.map(({ x }) => x)]));
+  const xs = scaleOf(
+    logX,
+    valuesOf(lines, ({ series }) => [...series.x, ...series.marks.map(({ x }) => x)]),
+  );
   const ys = scaleOf(logY, [...valuesOf(lines, ({ series }) => series.y), ...references.map(({ value }) => value)]);
   const drawn = lines.flatMap((line) => lineSeries(line, smoothing, endLabels ? theme : undefined));
   return {
@@ -68,7 +71,8 @@ export function curveOption(chart: CurveChart): ChartOption {
     },
     xAxis: {
       ...axisOf(xs, logX, theme, xFormat),
-      min: xs === undefined ? 0 : logX ? xs.min : Math.min(...lines.map(({ series }) => series.x[0] ?? Infinity), xs.max),
+      min:
+        xs === undefined ? 0 : logX ? xs.min : Math.min(...lines.map(({ series }) => series.x[0] ?? Infinity), xs.max),
       max: xs === undefined ? 1 : logX ? xs.max : 'dataMax',
       name: xName,
       nameLocation: 'middle',
@@ -85,7 +89,11 @@ export function curveOption(chart: CurveChart): ChartOption {
   };
 }
 
-function lineSeries({ id, name, colour, dashed = false, series }: Line, smoothing: number, labelled?: ChartTheme): LineSeriesOption[] {
+function lineSeries(
+  { id, name, colour, dashed = false, series }: Line,
+  smoothing: number,
+  labelled?: ChartTheme,
+): LineSeriesOption[] {
   const pairs = (y: readonly number[]) => series.x.map((x, i) => [x, y[i]]);
   const base: LineSeriesOption = {
     type: 'line',
@@ -105,7 +113,14 @@ function lineSeries({ id, name, colour, dashed = false, series }: Line, smoothin
   const style = { color: colour, width: 1.6, type: dashed ? ('dashed' as const) : ('solid' as const) };
   if (smoothing === 0) return [{ ...base, id, data: pairs(series.y), lineStyle: style }];
   return [
-    { ...base, id: `${id} raw`, silent: true, tooltip: { show: false }, data: pairs(series.y), lineStyle: { ...style, width: 1, opacity: 0.25 } },
+    {
+      ...base,
+      id: `${id} raw`,
+      silent: true,
+      tooltip: { show: false },
+      data: pairs(series.y),
+      lineStyle: { ...style, width: 1, opacity: 0.25 },
+    },
     { ...base, id, data: pairs(smoothed(series.y, smoothing)), lineStyle: style },
   ];
 }
@@ -145,7 +160,11 @@ function rug(markers: readonly Marker[], theme: ChartTheme) {
 }
 
 /** Carries verticals and levels, which belong to no line. */
-function lineOfWords(markers: readonly Marker[], references: readonly Reference[], theme: ChartTheme): LineSeriesOption {
+function lineOfWords(
+  markers: readonly Marker[],
+  references: readonly Reference[],
+  theme: ChartTheme,
+): LineSeriesOption {
   const label = { color: theme.muted, fontFamily: theme.mono, fontSize: 10 };
   return {
     type: 'line',
@@ -162,7 +181,14 @@ function lineOfWords(markers: readonly Marker[], references: readonly Reference[
           .map(({ x, word = '', colour = theme.muted }) => ({
             xAxis: x,
             lineStyle: { color: colour, type: 'dotted' as const, width: 1 },
-            label: { ...label, formatter: word, position: 'insideEndTop' as const, rotate: 0, align: 'left' as const, padding: [0, 0, 0, 4] },
+            label: {
+              ...label,
+              formatter: word,
+              position: 'insideEndTop' as const,
+              rotate: 0,
+              align: 'left' as const,
+              padding: [0, 0, 0, 4],
+            },
           })),
         ...references.map(({ value, word }) => ({
           yAxis: value,
@@ -181,7 +207,14 @@ function axisOf(scale: Scale | undefined, log: boolean, theme: ChartTheme, forma
     type: log && scale !== undefined ? ('log' as const) : ('value' as const),
     axisLine: { show: false },
     axisTick: { show: false, ...custom },
-    axisLabel: { color: theme.muted, fontFamily: theme.mono, fontSize: 10, formatter: format, hideOverlap: true, ...custom },
+    axisLabel: {
+      color: theme.muted,
+      fontFamily: theme.mono,
+      fontSize: 10,
+      formatter: format,
+      hideOverlap: true,
+      ...custom,
+    },
     splitLine: { lineStyle: { color: theme.line }, ...custom },
   };
 }

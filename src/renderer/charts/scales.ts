@@ -24,13 +24,20 @@ export function logScale(values: Iterable<number>): Scale | undefined {
   return { min, max, ticks: logTicks(min, max) };
 }
 
-const mantissas = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9]];
+const mantissas = [
+  [1],
+  [1, 3],
+  [1, 2, 5],
+  [1, 1.5, 2, 3, 5, 7],
+  [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9],
+];
 
 /** Round numbers, 4 to 9 of them where the extent has so many. */
 export function logTicks(min: number, max: number): number[] {
   const candidates = mantissas.map((digits) => ticksOf(digits, min, max));
   const enough = candidates.find((ticks) => ticks.length >= 4) ?? candidates.at(-1)!;
-  if (enough.length >= 3) return enough.length <= 9 ? enough : enough.filter((_, i) => i % Math.ceil(enough.length / 9) === 0);
+  if (enough.length >= 3)
+    return enough.length <= 9 ? enough : enough.filter((_, i) => i % Math.ceil(enough.length / 9) === 0);
   // Less than a factor of about 1.2: round numbers as on a linear axis.
   const unit = 10 ** Math.floor(Math.log10((max - min) / 3));
   const step = [1, 2, 5, 10].map((digit) => digit * unit).find((size) => (max - min) / size <= 6) ?? unit * 10;
@@ -54,7 +61,10 @@ function rounded(value: number): number {
   return Number(value.toPrecision(10));
 }
 
-function extentOf(values: Iterable<number>, counts: (value: number) => boolean = () => true): [number, number] | undefined {
+function extentOf(
+  values: Iterable<number>,
+  counts: (value: number) => boolean = () => true,
+): [number, number] | undefined {
   let low = Infinity;
   let high = -Infinity;
   for (const value of values) {

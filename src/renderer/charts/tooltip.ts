@@ -14,10 +14,14 @@ const mostLines = 20;
 export function tooltipOf(title: string, xFormat: (x: number) => string, yFormat: (y: number) => string) {
   return (told: unknown): HTMLElement => {
     const all = (Array.isArray(told) ? told : [told]) as readonly Told[];
-    const shown = all.filter(({ seriesId = '' }) => seriesId !== 'rug' && seriesId !== 'words' && !seriesId.endsWith(' raw'));
+    const shown = all.filter(
+      ({ seriesId = '' }) => seriesId !== 'rug' && seriesId !== 'words' && !seriesId.endsWith(' raw'),
+    );
     const box = document.createElement('div');
     const x = numberAt(shown[0]?.value, 0);
-    box.append(element('div', `${title}${x === undefined ? '' : xFormat(x)}`, 'color: var(--muted); margin-bottom: 2px'));
+    box.append(
+      element('div', `${title}${x === undefined ? '' : xFormat(x)}`, 'color: var(--muted); margin-bottom: 2px'),
+    );
     const seen = new Set<string>();
     for (const { seriesId = '', seriesName = '', color, value, name, componentSubType } of shown.slice(0, mostLines)) {
       if (seen.has(seriesId)) continue;
@@ -31,7 +35,8 @@ export function tooltipOf(title: string, xFormat: (x: number) => string, yFormat
       row.append(element('b', text, 'margin-left: auto; font-family: var(--mono); font-weight: 500'));
       box.append(row);
     }
-    if (shown.length > mostLines) box.append(element('div', `and ${shown.length - mostLines} more`, 'color: var(--muted)'));
+    if (shown.length > mostLines)
+      box.append(element('div', `and ${shown.length - mostLines} more`, 'color: var(--muted)'));
     return box;
   };
 }

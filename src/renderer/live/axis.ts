@@ -10,5 +10,7 @@ export const axisNames: Readonly<Record<Axis, string>> = {
 
 /** Wall time is in seconds. */
 export function axisFormat(axis: Axis): (value: number) => string {
-  return axis === 'wallTime' ? (seconds) => (seconds < 10 ? `${Number(seconds.toFixed(1))} s` : duration(seconds * 1000)) : shortNumber;
+  return axis === 'wallTime'
+    ? (seconds) => (seconds < 10 ? `${Number(seconds.toFixed(1))} s` : duration(seconds * 1000))
+    : shortNumber;
 }

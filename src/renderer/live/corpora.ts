@@ -50,7 +50,11 @@ export function useCorpora() {
   }
 
   /** Words of the training text and of the vocabulary; undefined where the corpus is not here, or not yet known to be. */
-  function sizeOf({ name, vocabulary, tokens }: RunConfig['corpus']): { vocabulary: number; tokens: number } | undefined {
+  function sizeOf({
+    name,
+    vocabulary,
+    tokens,
+  }: RunConfig['corpus']): { vocabulary: number; tokens: number } | undefined {
     if (name === 'built-in') return { vocabulary, tokens };
     const found = corpora.value.find((corpus) => corpus.name === name);
     return found === undefined ? undefined : { vocabulary: found.vocabulary, tokens: found.files.train.tokens };

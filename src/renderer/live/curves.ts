@@ -70,7 +70,10 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
           continue;
         }
         try {
-          const { lines: more } = await client.runs.series({ ...questionOf(asked, [id]), fromStep: known.lastStep + 1 });
+          const { lines: more } = await client.runs.series({
+            ...questionOf(asked, [id]),
+            fromStep: known.lastStep + 1,
+          });
           if (mine === generation) lines.set(id, joined(known, more[0]));
         } catch {
           break; // the next event, or the next connection, asks again

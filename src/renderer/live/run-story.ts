@@ -6,7 +6,17 @@ import type { Client } from '../../shared/contract/client';
 import type { RunEvent } from '../../shared/run-events';
 import { useWorkbench } from './workbench';
 
-const storyTypes: RunEvent['type'][] = ['started', 'evaluation', 'averaging', 'sparsity', 'checkpoint', 'finished', 'paused', 'stopped', 'failed'];
+const storyTypes: RunEvent['type'][] = [
+  'started',
+  'evaluation',
+  'averaging',
+  'sparsity',
+  'checkpoint',
+  'finished',
+  'paused',
+  'stopped',
+  'failed',
+];
 
 /** Events of a run but its steps, page by page. */
 async function storyOf(client: Client, id: string): Promise<StoredEvent[]> {

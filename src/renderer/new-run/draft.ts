@@ -31,7 +31,9 @@ export function useDraft() {
   /** What is set on top, by the path of the field. */
   const texts = computed((): ReadonlyMap<string, string> => {
     const pairs = set.value === '' ? [] : set.value.split(';').map((part) => part.split('=').map(decodeURIComponent));
-    return new Map(pairs.filter(([path]) => fields.some((field) => field.path === path)).map(([path, text = '']) => [path, text]));
+    return new Map(
+      pairs.filter(([path]) => fields.some((field) => field.path === path)).map(([path, text = '']) => [path, text]),
+    );
   });
   const settings = computed(() => [...texts.value].map(([path, text]) => `${path}=${text}`));
   const seedCount = computed(() => (/^\d+$/.test(seeds.value) ? Number(seeds.value) : NaN));
@@ -46,7 +48,8 @@ export function useDraft() {
         problems.set(path, messageOf(error));
       }
     }
-    if (!(seedCount.value >= 1)) problems.set('seeds', `seeds: ${JSON.stringify(seeds.value)} must be a whole number, at least 1`);
+    if (!(seedCount.value >= 1))
+      problems.set('seeds', `seeds: ${JSON.stringify(seeds.value)} must be a whole number, at least 1`);
     if (problems.size > 0) return { configs: [], problems };
     try {
       const configs = sweep(base.value, settings.value, seedCount.value);
@@ -83,4 +86,3 @@ export function useDraft() {
 
   return { preset, clone, seeds, basis, texts, result, valueOf, setField, reset };
 }
-

@@ -26,7 +26,11 @@ export function markersOf(events: readonly StoredEvent[], axis: Axis, curve: Red
 }
 
 /** Undefined where it is not known yet. */
-function placeOn(axis: Axis, events: readonly StoredEvent[], curve: ReducedSeries | undefined): ((step: number) => number) | undefined {
+function placeOn(
+  axis: Axis,
+  events: readonly StoredEvent[],
+  curve: ReducedSeries | undefined,
+): ((step: number) => number) | undefined {
   if (axis === 'step') return (step) => step;
   const started = events.find(({ event }) => event.type === 'started')?.event;
   if (started?.type !== 'started') return undefined;

@@ -43,9 +43,7 @@ export function useRunActions() {
       return;
     }
     await notices.attempt(() =>
-      Promise.all(
-        fit.map(({ id }) => (deed === 'resume' ? client.runs.resume({ id }) : client.runs[deed]({ id }))),
-      ),
+      Promise.all(fit.map(({ id }) => (deed === 'resume' ? client.runs.resume({ id }) : client.runs[deed]({ id })))),
     );
   }
 

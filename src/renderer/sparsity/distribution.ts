@@ -6,7 +6,11 @@ import type { Update } from './history';
 type Magnitudes = NonNullable<Update['layers'][number]['magnitudes']>;
 
 /** Magnitudes of a layer's active weights before the update, with what it removed marked off. */
-export function distributionOption({ max, counts }: Magnitudes, threshold: number | undefined, theme: ChartTheme): ChartOption {
+export function distributionOption(
+  { max, counts }: Magnitudes,
+  threshold: number | undefined,
+  theme: ChartTheme,
+): ChartOption {
   const width = max / counts.length;
   const total = counts.reduce((sum, count) => sum + count, 0);
   return {
@@ -35,7 +39,13 @@ export function distributionOption({ max, counts }: Magnitudes, threshold: numbe
       nameLocation: 'middle',
       nameGap: 24,
       nameTextStyle: { color: theme.muted, fontSize: 11 },
-      axisLabel: { color: theme.muted, fontFamily: theme.mono, fontSize: 10, formatter: shortNumber, showMaxLabel: false },
+      axisLabel: {
+        color: theme.muted,
+        fontFamily: theme.mono,
+        fontSize: 10,
+        formatter: shortNumber,
+        showMaxLabel: false,
+      },
       axisLine: { show: false },
       axisTick: { show: false },
       splitLine: { show: false },
@@ -63,7 +73,16 @@ export function distributionOption({ max, counts }: Magnitudes, threshold: numbe
                   {
                     xAxis: threshold,
                     lineStyle: { color: theme.muted, type: 'dotted' },
-                    label: { formatter: `removed below ${shortNumber(threshold)}`, color: theme.muted, fontFamily: theme.mono, fontSize: 10, position: 'insideEndTop', rotate: 0, align: 'left', padding: [0, 0, 0, 4] },
+                    label: {
+                      formatter: `removed below ${shortNumber(threshold)}`,
+                      color: theme.muted,
+                      fontFamily: theme.mono,
+                      fontSize: 10,
+                      position: 'insideEndTop',
+                      rotate: 0,
+                      align: 'left',
+                      padding: [0, 0, 0, 4],
+                    },
                   },
                 ],
         },

@@ -34,7 +34,14 @@ export function cellsOf(history: readonly Update[], index: number, measure: Meas
     return [
       whole,
       ...layer.gates.map((gate) =>
-        cell(layer, gate.name, gate, gate.size, before?.gates.find(({ name }) => name === gate.name), measure),
+        cell(
+          layer,
+          gate.name,
+          gate,
+          gate.size,
+          before?.gates.find(({ name }) => name === gate.name),
+          measure,
+        ),
       ),
     ];
   });

@@ -26,7 +26,8 @@ export function matrixOption(
   const data = cells
     .filter(({ value }) => value !== null)
     .map(({ layer, gate, value, active, size }) => {
-      const depth = high === low ? 0.5 : (Math.abs(value!) - Math.min(Math.abs(low), 0)) / Math.max(Math.abs(high), Math.abs(low));
+      const depth =
+        high === low ? 0.5 : (Math.abs(value!) - Math.min(Math.abs(low), 0)) / Math.max(Math.abs(high), Math.abs(low));
       return {
         value: [columns.indexOf(gate ?? whole), layers.indexOf(layer), value!],
         name: `${layerWords(layer)}, ${gate ?? 'all gates'}: ${integer(active)} of ${integer(size)} active`,
@@ -56,7 +57,9 @@ export function matrixOption(
       min: low,
       max: high > low ? high : low + 1e-9,
       dimension: 2,
-      inRange: { color: measure === 'change' ? [theme.bad, theme.panel, theme.accent] : [theme.accentSoft, theme.accent] },
+      inRange: {
+        color: measure === 'change' ? [theme.bad, theme.panel, theme.accent] : [theme.accentSoft, theme.accent],
+      },
     },
     series: [
       {

@@ -11,7 +11,17 @@ export function densityLines(history: readonly Update[], layer: string, theme: C
   const gates = places[0]?.layer.gates ?? [];
   if (gates.length < 2) {
     const y = places.map(({ layer: { active, ...rest } }) => active / sizeOf({ active, ...rest }));
-    return places.length === 0 ? [] : [line('all', 'all', theme.accent, places.map(({ x }) => x), y)];
+    return places.length === 0
+      ? []
+      : [
+          line(
+            'all',
+            'all',
+            theme.accent,
+            places.map(({ x }) => x),
+            y,
+          ),
+        ];
   }
   return gates.map(({ name }, i) =>
     line(
@@ -37,9 +47,21 @@ export function turnoverLines(history: readonly Update[], words: (layer: string)
       return before === 0 ? 0 : removed / before;
     });
   return [
-    line('network', 'whole network', theme.text, x, shares(({ layers }) => layers)),
+    line(
+      'network',
+      'whole network',
+      theme.text,
+      x,
+      shares(({ layers }) => layers),
+    ),
     ...updates[0].layers.map(({ name }, i) => ({
-      ...line(name, words(name), theme.gates[i % theme.gates.length], x, shares(({ layers }) => layers.filter((layer) => layer.name === name))),
+      ...line(
+        name,
+        words(name),
+        theme.gates[i % theme.gates.length],
+        x,
+        shares(({ layers }) => layers.filter((layer) => layer.name === name)),
+      ),
       dashed: true,
     })),
   ];

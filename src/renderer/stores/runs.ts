@@ -62,7 +62,8 @@ export const useRuns = defineStore('runs', () => {
     }
     const known = views.get(record.id)?.record;
     // Events may have been told while this was on its way.
-    const isBehind = known?.attempts.length === record.attempts.length && known.progress.nextSequence > record.progress.nextSequence;
+    const isBehind =
+      known?.attempts.length === record.attempts.length && known.progress.nextSequence > record.progress.nextSequence;
     const shown = isBehind ? { ...view, record: { ...record, progress: known.progress } } : view;
     views.set(record.id, shown);
     rows.set(record.id, tableRow(shown.record, shown.state));
@@ -93,7 +94,10 @@ export const useRuns = defineStore('runs', () => {
       if (next === undefined) stale.add(id);
       else progress = next;
     }
-    put({ ...view, record: { ...view.record, attempts: lengthened(view.record.attempts, events.at(-1)!.time), progress } });
+    put({
+      ...view,
+      record: { ...view.record, attempts: lengthened(view.record.attempts, events.at(-1)!.time), progress },
+    });
   }
 
   /** State or record have changed: the state is here, the record has to be asked for. */
@@ -156,5 +160,7 @@ export const useRuns = defineStore('runs', () => {
 
 /** The last attempt has lasted until its newest event. */
 function lengthened<A extends { readonly last: number }>(attempts: readonly A[], last: number): A[] {
-  return attempts.map((attempt, i) => (i === attempts.length - 1 ? { ...attempt, last: Math.max(last, attempt.last) } : attempt));
+  return attempts.map((attempt, i) =>
+    i === attempts.length - 1 ? { ...attempt, last: Math.max(last, attempt.last) } : attempt,
+  );
 }
