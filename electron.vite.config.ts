@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'electron-vite';
 
 // Every process of Sparrow is one bundle in out/main. TensorFlow.js is bundled, too: its module of gradients imports
@@ -25,6 +26,23 @@ export default defineConfig({
         // Beside the entries, so that every module finds its neighbours by import.meta.dirname.
         output: { chunkFileNames: '[name]-[hash].js' },
       },
+    },
+  },
+  preload: {
+    build: {
+      rolldownOptions: {
+        input: { preload: resolve('src/preload/preload.ts') },
+        output: { format: 'cjs', entryFileNames: '[name].cjs' }, // a sandboxed preload is one CommonJS file
+      },
+    },
+  },
+  renderer: {
+    plugins: [vue()],
+    base: './',
+    build: {
+      target: 'chrome120',
+      modulePreload: { polyfill: false },
+      rolldownOptions: { input: resolve('src/renderer/index.html') },
     },
   },
 });

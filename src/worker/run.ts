@@ -195,8 +195,22 @@ export function describeRun(run: Run): RunEventOf<'started'> {
 }
 
 /**
- * A model that cannot fit would end in the middle of nowhere: weights and gradients are counted, with what the optimiser
- * keeps and the mask of each, at four bytes a number.
+ * Memory for weights and gradients, what the optimiser keeps and the mask of each, at four bytes a number. Activations come
+ * on top.
+ */
+export function bytesNeeded(
+  specs: readonly ParameterSpec[],
+  method: Method,
+  config: RunConfig,
+  layout: Layout,
+): number {
+  const density = method.sparse && layout === 'packed' ? config.method.density : 1;
+  const copies = (config.optimizer.kind === 'sgd' ? 2 : 4) + (method.sparse && layout === 'masked' ? 1 : 0);
+  return 4 * copies * density * specs.reduce((sum, spec) => sum + sizeOf(spec), 0);
+}
+
+/**
+ * A model that cannot fit would end in the middle of nowhere.
  * @throws UserError
  */
 export function refuseTooLarge(
@@ -205,17 +219,18 @@ export function refuseTooLarge(
   config: RunConfig,
   layout: Layout,
 ): void {
-  const density = method.sparse && layout === 'packed' ? config.method.density : 1;
-  const sizes = specs.map(({ shape }) => shape.reduce((product, length) => product * length, 1));
-  const copies = (config.optimizer.kind === 'sgd' ? 2 : 4) + (method.sparse && layout === 'masked' ? 1 : 0);
-  const bytes = 4 * copies * density * sizes.reduce((sum, size) => sum + size, 0);
-  const largest = Math.max(...sizes);
+  const bytes = bytesNeeded(specs, method, config, layout);
+  const largest = Math.max(...specs.map(sizeOf));
   const gigabytes = (count: number) => (count / 1e9).toFixed(1);
   if (bytes < totalmem() && largest < 2 ** 31) return;
   throw new UserError(
     `the model needs ${gigabytes(bytes)} GB for its weights, gradients and averages (its largest matrix has ${largest} ` +
       `weights), this machine has ${gigabytes(totalmem())} GB: lower model.hidden, model.embedding or model.layers`,
   );
+}
+
+function sizeOf({ shape }: ParameterSpec): number {
+  return shape.reduce((product, length) => product * length, 1);
 }
 
 /** A run is one configuration from its first step to its last; only where it is computed, and its name, may change. */

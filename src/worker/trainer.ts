@@ -9,6 +9,7 @@ import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.j
 import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
 import { SparseParameter } from './sparsity/parameter.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
+import { magnitudesOf, type Magnitudes } from './sparsity/magnitudes.js';
 import { removingRate } from './sparsity/schedule.js';
 import { summarise, updateTopology, type LayerChange } from './sparsity/topology.js';
 import * as tf from './tf.js';
@@ -174,25 +175,32 @@ function updateMasks(run: Run, emit: (event: RunEvent) => void): void {
     parameter.changePattern(changes[i].pattern, optimizer.fills);
   });
   run.masks?.append(changes.map(({ pattern }) => pattern));
-  emitTopology(run, rate, changes, emit);
+  const magnitudes = layers.map(({ values, pattern }, i) =>
+    magnitudesOf(values, pattern.positions(), changes[i].removed),
+  );
+  emitTopology(run, rate, changes, magnitudes, emit);
 }
 
 function emitInitialTopology(run: Run, emit: (event: RunEvent) => void): void {
   const nothing = new Int32Array(0);
-  const layers = sparseParameters(run).map(({ name, pattern }) => ({
-    name,
-    pattern,
-    removed: nothing,
-    grown: nothing,
-  }));
-  if (layers.length > 0) emitTopology(run, 0, layers, emit);
+  const sparse = sparseParameters(run);
+  const layers = sparse.map(({ name, pattern }) => ({ name, pattern, removed: nothing, grown: nothing }));
+  const magnitudes = sparse.map((parameter) => magnitudesOf(parameter.read('values'), parameter.pattern.positions()));
+  if (layers.length > 0) emitTopology(run, 0, layers, magnitudes, emit);
 }
 
-function emitTopology(run: Run, rate: number, changes: readonly LayerChange[], emit: (event: RunEvent) => void): void {
+function emitTopology(
+  run: Run,
+  rate: number,
+  changes: readonly LayerChange[],
+  magnitudes: readonly Magnitudes[],
+  emit: (event: RunEvent) => void,
+): void {
   const { step, epoch, updates } = run.progress;
   const layers = sparseParameters(run).map((parameter, i) => ({
     name: parameter.name,
     ...summarise(parameter.gates, changes[i]),
+    magnitudes: magnitudes[i],
   }));
   const update = updates;
   emit({ type: 'sparsity', step, epoch: update === 0 ? 0 : epoch + 1, update, removingRate: rate, layers });

@@ -1,10 +1,10 @@
 import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
-import type { DamagedRun, RunRecord } from '../../shared/run-records.js';
+import type { DamagedRun, RunRecord, StoredEvent } from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
 import type { StoreReader } from '../store/reader.js';
-import type { ReadableStore } from '../store/store.js';
+import type { EventRange, ReadableStore } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { States } from './states.js';
 
@@ -38,6 +38,12 @@ export class Views {
     const { number } = this.#changes;
     const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash });
     return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), damaged };
+  }
+
+  /** Events of a run from a number on; `more` says whether there are others after them. */
+  async events(id: string, range: Required<EventRange>): Promise<{ events: StoredEvent[]; more: boolean }> {
+    const events = await this.#reader.ask('events', 'of', id, range);
+    return { events, more: events.length === range.limit };
   }
 
   /** States of some runs, of those that are there; or of all, those in the trash among them. */

@@ -1,7 +1,12 @@
 import { oc } from '@orpc/contract';
 import { z } from 'zod';
 import { damagedRunSchema, runRecordSchema, storedEventSchema } from '../run-records.js';
+import { runConfigSchema } from '../run-config.js';
+import { runEventTypes, runFactsSchema } from '../run-events.js';
 import { runStateSchema } from '../run-state.js';
+import { aboutContract } from './about.js';
+import { corporaContract } from './corpora.js';
+import { exportsContract } from './exports.js';
 
 /**
  * What a shell can ask of the owner of a data folder, whatever carries it. Inputs and outputs are checked at the owner. An
@@ -72,6 +77,17 @@ export const contract = {
       .input(z.strictObject({ trash: z.boolean().default(false) }))
       .output(z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema) })),
     get: oc.input(z.strictObject({ id })).output(runViewSchema),
+    /** What a run has told from a number on, in order; of some types of events or of all. */
+    events: oc
+      .input(
+        z.strictObject({
+          id,
+          from: z.int().min(0).default(0),
+          limit: z.int().min(1).max(1000).default(1000),
+          types: z.array(z.enum(runEventTypes)).max(20).default([]),
+        }),
+      )
+      .output(z.object({ events: z.array(storedEventSchema), more: z.boolean() })),
     /** Into the trash, where a run keeps everything. */
     trash: oc.input(z.strictObject({ ids })).output(nothing),
     restore: oc.input(z.strictObject({ ids })).output(nothing),
@@ -99,6 +115,13 @@ export const contract = {
       }),
     )
     .output(newsSchema),
+  /** What a configuration amounts to on a corpus of so many words: a trainer process is asked, which knows the models. */
+  facts: oc
+    .input(z.strictObject({ config: runConfigSchema, vocabulary: z.int().min(1).max(100_000_000) }))
+    .output(runFactsSchema),
+  exports: exportsContract,
+  corpora: corporaContract,
+  about: aboutContract,
   /** Cursor of the newest event. */
   now: oc.input(nothing).output(z.object({ cursor: z.int().min(0) })),
 };

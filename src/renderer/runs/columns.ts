@@ -1,0 +1,120 @@
+import type { RunTableRow } from '../../shared/run-table';
+import { dateAndTime, duration, integer, magnitude, orDash, perplexity, shortNumber } from '../parts/format';
+
+/** A column of the table of runs. Those without `text` are drawn by RunRow. */
+export interface Column {
+  readonly id: string;
+  readonly title: string;
+  readonly width: string;
+  readonly isNumber?: boolean;
+  /** What it is sorted by; nothing known comes last, whichever way. */
+  readonly key?: (row: RunTableRow) => number | string | null;
+  readonly text?: (row: RunTableRow) => string;
+  /** Shown unless somebody chooses otherwise. */
+  readonly usual: boolean;
+}
+
+export const columns: readonly Column[] = [
+  { id: 'name', title: 'Run', width: 'minmax(150px, 2fr)', key: ({ name }) => name, usual: true },
+  { id: 'state', title: 'State', width: '96px', key: ({ state }) => state, usual: true },
+  { id: 'model', title: 'Model', width: '104px', key: ({ model }) => model, text: ({ model }) => model, usual: false },
+  {
+    id: 'method',
+    title: 'Method',
+    width: '76px',
+    key: ({ method }) => method,
+    text: ({ method }) => method,
+    usual: true,
+  },
+  number(
+    'density',
+    'Density',
+    '70px',
+    ({ density }) => density,
+    (value) => value.toFixed(3),
+    true,
+  ),
+  {
+    id: 'corpus',
+    title: 'Corpus',
+    width: '92px',
+    key: ({ corpus }) => corpus,
+    text: ({ corpus }) => corpus,
+    usual: true,
+  },
+  number('seed', 'Seed', '60px', ({ seed }) => seed, String, false),
+  { id: 'progress', title: 'Progress', width: 'minmax(150px, 1fr)', key: ({ progress }) => progress, usual: true },
+  { id: 'validation', title: 'Validation', width: '100px', usual: true },
+  number(
+    'best',
+    'Best valid ppl',
+    '104px',
+    ({ bestValidationPerplexity }) => bestValidationPerplexity,
+    perplexity,
+    true,
+  ),
+  number('test', 'Test ppl', '80px', ({ testPerplexity }) => testPerplexity, perplexity, true),
+  number(
+    'loss',
+    'Loss',
+    '70px',
+    ({ loss }) => loss,
+    (value) => value.toFixed(3),
+    false,
+  ),
+  number('speed', 'Words/s', '76px', ({ tokensPerSecond }) => tokensPerSecond, integer, true),
+  number('parameters', 'Parameters', '92px', ({ parameters }) => parameters, magnitude, false),
+  number('active', 'Active', '80px', ({ activeParameters }) => activeParameters, magnitude, true),
+  number('step', 'Step', '80px', ({ step }) => step, integer, false),
+  number('duration', 'Duration', '96px', ({ durationMs }) => durationMs, duration, false),
+  { ...number('created', 'Created', '132px', ({ created }) => created, dateAndTime, false), isNumber: false },
+  {
+    id: 'tags',
+    title: 'Tags',
+    width: '120px',
+    key: ({ tags }) => tags.join(' '),
+    text: ({ tags }) => tags.join(', '),
+    usual: false,
+  },
+  number('rate', 'Learning rate', '96px', ({ config }) => rateOf(config.optimizer), shortNumber, false),
+  { id: 'actions', title: 'Actions', width: '136px', usual: true },
+];
+
+export const usualColumns = columns.filter(({ usual }) => usual).map(({ id }) => id);
+
+/** Rows in order: `created`, or `-created` from the highest down. Equal ones stay as they were. */
+export function sorted(rows: readonly RunTableRow[], by: string): RunTableRow[] {
+  const falls = by.startsWith('-');
+  const key = columns.find(({ id }) => id === by.replace(/^-/, ''))?.key;
+  if (key === undefined) return [...rows];
+  const order = falls ? -1 : 1;
+  return rows
+    .map((row) => [row, key(row)] as const)
+    .sort(([, a], [, b]) => {
+      if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
+      if (a === b) return 0;
+      return (
+        (typeof a === 'string' && typeof b === 'string'
+          ? a.localeCompare(b, 'en', { numeric: true })
+          : a < b
+            ? -1
+            : 1) * order
+      );
+    })
+    .map(([row]) => row);
+}
+
+function number(
+  id: string,
+  title: string,
+  width: string,
+  key: (row: RunTableRow) => number | null,
+  format: (value: number) => string,
+  usual: boolean,
+): Column {
+  return { id, title, width, isNumber: true, key, text: (row) => orDash(key(row), format), usual };
+}
+
+function rateOf({ kind, learningRate, adam }: RunTableRow['config']['optimizer']): number {
+  return kind === 'adam' ? adam.learningRate : learningRate;
+}
