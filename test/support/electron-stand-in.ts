@@ -55,7 +55,6 @@ class App extends EventEmitter implements Pick<Electron.App, AppMethods> {
   }
 }
 export const app = new App();
-
 let answer: ((request: Pick<Request, 'url' | 'method'>) => Promise<Response>) | undefined;
 export const protocol = {
   registerSchemesAsPrivileged: (schemes: Electron.CustomScheme[]) => {
