@@ -92,7 +92,7 @@ test('what an owner that leaves has not done is asked of the next one', async ()
   let owner = 0;
   const { made } = connection(() => wires[owner].open());
   await made.connected();
-  const refusing = vi.spyOn(first.workbench, 'create').mockImplementation(() => {
+  const refusing = vi.spyOn(first.workbench.commands, 'create').mockImplementation(() => {
     throw new OwnerLeaves();
   });
   const asked = made.client.runs.create({ configs: [{ name: 'late' }] });

@@ -53,7 +53,7 @@ export class Host {
     const seat = await this.#seat.catch(() => undefined);
     if (seat?.kind === 'guest') seat.leave();
     if (seat?.kind !== 'owner') return [];
-    const { runs } = seat.owner.workbench.list(false);
+    const { runs } = await seat.owner.workbench.views.list(false);
     const live = runs.filter(({ state }) => isLive(state)).map(({ record }) => record.id);
     await seat.owner.close(() => true);
     return live;
@@ -72,7 +72,7 @@ export class Host {
 
   #take(seat: Seat): void {
     if (seat.kind === 'owner') {
-      if (!this.#closing.signal.aborted) seat.owner.workbench.start(this.#onDefect);
+      if (!this.#closing.signal.aborted) seat.owner.workbench.scheduler.start(this.#onDefect);
       return;
     }
     void seat.lost.then(() => {
