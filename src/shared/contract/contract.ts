@@ -22,7 +22,7 @@ import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
  */
 
 /** Owners and shells of different versions do not talk past each other. */
-export const protocol = 1;
+export const protocol = 2;
 
 /** A request that waits for news is answered after so long at the latest, so that a dead connection is noticed. */
 const longestWaitMs = 30_000;
