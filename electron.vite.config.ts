@@ -14,6 +14,7 @@ export default defineConfig({
       rolldownOptions: {
         input: {
           sparrow: resolve('src/main/shells/cli/sparrow.ts'),
+          electron: resolve('src/main/shells/electron/electron.ts'),
           'trainer-process': resolve('src/worker/trainer-process.ts'),
           'corpus-process': resolve('src/worker/corpus-process.ts'),
           'store-reader': resolve('src/main/store/reader-thread.ts'),

@@ -40,7 +40,9 @@ export async function findChromium() {
     if (found !== undefined) return found;
     tried.push(`${[program, ...args].join(' ')}: ${error?.message ?? stderr?.trim().split('\n').at(-1) ?? status}`);
   }
-  throw new Error(`no Chromium is here and none could be installed; name one with CHROMIUM. Tried: ${tried.join('; ')}`);
+  throw new Error(
+    `no Chromium is here and none could be installed; name one with CHROMIUM. Tried: ${tried.join('; ')}`,
+  );
 }
 
 function installers() {

@@ -14,15 +14,15 @@ export function makeRouter(): Router {
 }
 
 const routes = [
-    { path: '/', redirect: '/runs' },
-    { path: '/runs', component: RunsPage, meta: { title: 'Runs' } },
-    { path: '/runs/:id', component: () => import('./pages/RunPage.vue'), props: true, meta: { title: 'Run' } },
-    { path: '/new', component: () => import('./pages/NewRunPage.vue'), meta: { title: 'New run' } },
-    { path: '/compare', component: () => import('./pages/ComparePage.vue'), meta: { title: 'Compare' } },
-    { path: '/sparsity', component: () => import('./pages/SparsityPage.vue'), meta: { title: 'Sparsity' } },
-    { path: '/corpora', component: () => import('./pages/CorporaPage.vue'), meta: { title: 'Corpora' } },
-    { path: '/settings', component: () => import('./pages/SettingsPage.vue'), meta: { title: 'Settings' } },
-    { path: '/:rest(.*)*', component: () => import('./pages/NotFoundPage.vue'), meta: { title: 'Not found' } },
+  { path: '/', redirect: '/runs' },
+  { path: '/runs', component: RunsPage, meta: { title: 'Runs' } },
+  { path: '/runs/:id', component: () => import('./pages/RunPage.vue'), props: true, meta: { title: 'Run' } },
+  { path: '/new', component: () => import('./pages/NewRunPage.vue'), meta: { title: 'New run' } },
+  { path: '/compare', component: () => import('./pages/ComparePage.vue'), meta: { title: 'Compare' } },
+  { path: '/sparsity', component: () => import('./pages/SparsityPage.vue'), meta: { title: 'Sparsity' } },
+  { path: '/corpora', component: () => import('./pages/CorporaPage.vue'), meta: { title: 'Corpora' } },
+  { path: '/settings', component: () => import('./pages/SettingsPage.vue'), meta: { title: 'Settings' } },
+  { path: '/:rest(.*)*', component: () => import('./pages/NotFoundPage.vue'), meta: { title: 'Not found' } },
 ];
 
 declare module 'vue-router' {

@@ -9,3 +9,11 @@ export interface Bridge {
 }
 
 export const portMessage = 'sparrow-port';
+
+/** Channels between preload and main process. */
+export const channels = {
+  /** The page asks for a port, and gets it. */
+  port: 'sparrow:port',
+  /** The page asks to open a link, its one argument. */
+  link: 'sparrow:link',
+} as const;

@@ -6,7 +6,8 @@ import { aboutOwner } from '../workbench/about.js';
 import type { Workbench } from '../workbench/workbench.js';
 
 /** The contract, as the owner of a data folder keeps it. */
-export function routerOf({ commands, views, news, exports, corpora, database }: Workbench, version: string) {
+export function routerOf(workbench: Workbench, version: string) {
+  const { commands, views, news, exports, corpora, database } = workbench;
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next();
@@ -18,6 +19,7 @@ export function routerOf({ commands, views, news, exports, corpora, database }: 
     hello: os.hello.handler(() => ({ protocol, version, pid: process.pid })),
     runs: {
       create: os.runs.create.handler(({ input }) => ({ ids: commands.create(input.configs, input.restarts) })),
+      demonstrate: os.runs.demonstrate.handler(() => ({ ids: workbench.demonstrate() })),
       resume: os.runs.resume.handler(({ input: { id, ...options } }) => {
         commands.resume(id, options);
         return {};

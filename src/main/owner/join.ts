@@ -10,7 +10,7 @@ import { lockHolder } from '../../system/process-lock.js';
 import { dataFolder, prepareDataFolder } from '../data-folder.js';
 import { socketWire } from '../transports/socket-wire.js';
 import { readEndpoint, type Endpoint } from './endpoint.js';
-import { Owner } from './owner.js';
+import { Owner, type OwnerOptions } from './owner.js';
 
 /** A shell's place at the workbench of a data folder. */
 export type Seat =
@@ -35,12 +35,12 @@ const answerMs = 5_000;
  * is started.
  * @throws UserError where the owner does not answer
  */
-export async function join(): Promise<Seat> {
+export async function join(options: OwnerOptions = {}): Promise<Seat> {
   prepareDataFolder();
   for (const deadline = Date.now() + changeMs; ;) {
     const guest = await attach();
     if (guest !== undefined) return guest;
-    const owner = await Owner.become();
+    const owner = await Owner.become(options);
     if (owner !== undefined) return { kind: 'owner', client: owner.client, owner };
     if (Date.now() > deadline) throw unanswered(undefined);
     await sleep(50);

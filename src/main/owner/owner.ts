@@ -13,10 +13,16 @@ import { StoreReader } from '../store/reader.js';
 import { openWritable } from '../store/open.js';
 import type { WritableStore } from '../store/store.js';
 import { endOrphans } from '../trainers/orphans.js';
+import type { Spawn } from '../trainers/trainer-process.js';
 import { socketWire } from '../transports/socket-wire.js';
 import { Workbench } from '../workbench/workbench.js';
 import { announce, dropAddress, newAddress, removeEndpoint } from './endpoint.js';
 import { limits } from './limits.js';
+
+export interface OwnerOptions {
+  /** How trainers are started, if not as plain Node processes. */
+  readonly spawn?: Spawn;
+}
 
 /** The owner of a data folder: holds its lock, its database and its queue, and answers whoever attaches. */
 export class Owner {
@@ -32,7 +38,7 @@ export class Owner {
   #closed: Promise<void> | undefined;
 
   /** Becomes the owner; undefined while somebody else is. The queue waits until the workbench is started. */
-  static async become(): Promise<Owner | undefined> {
+  static async become(options: OwnerOptions = {}): Promise<Owner | undefined> {
     const folder = dataFolder();
     const lock = tryLock(join(folder, 'owner.lock'));
     if (lock === undefined) return undefined;
@@ -41,7 +47,7 @@ export class Owner {
       store = openWritable(databaseFile());
       await endOrphans(store, runsFolder());
       adoptEarlierRuns(store, runsFolder(), (text) => process.stderr.write(`sparrow: ${text}\n`));
-      const owner = new Owner(folder, lock, store);
+      const owner = new Owner(folder, lock, store, options);
       await owner.#listen();
       return owner;
     } catch (error) {
@@ -51,7 +57,7 @@ export class Owner {
     }
   }
 
-  private constructor(folder: string, lock: ProcessLock, store: WritableStore) {
+  private constructor(folder: string, lock: ProcessLock, store: WritableStore, options: OwnerOptions) {
     this.#folder = folder;
     this.#lock = lock;
     this.#store = store;
@@ -62,6 +68,7 @@ export class Owner {
       runsFolder: runsFolder(),
       corporaFolder: corporaFolder(),
       ...limits(),
+      ...options,
     });
     this.#router = routerOf(this.workbench, packageJson.version);
     this.client = clientInMemory(this.#router);

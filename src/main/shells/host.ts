@@ -4,6 +4,7 @@ import { ConnectionLost } from '../../shared/contract/errors.js';
 import { relay, type Wire } from '../../shared/contract/wire.js';
 import { isLive } from '../../shared/run-state.js';
 import { join, type Seat } from '../owner/join.js';
+import type { OwnerOptions } from '../owner/owner.js';
 
 const pauseMs = 1000;
 
@@ -14,18 +15,21 @@ const pauseMs = 1000;
  */
 export class Host {
   readonly #onDefect: (error: unknown) => void;
+  readonly #options: OwnerOptions;
   readonly #closing = new AbortController();
   #seat: Promise<Seat>;
 
   /**
    * @param onDefect takes what goes wrong where nobody asked
+   * @param options for when this process is the owner
    * @throws UserError where there is an owner that does not answer
    */
-  static async open(onDefect: (error: unknown) => void): Promise<Host> {
-    return new Host(await join(), onDefect);
+  static async open(onDefect: (error: unknown) => void, options: OwnerOptions = {}): Promise<Host> {
+    return new Host(await join(options), onDefect, options);
   }
 
-  private constructor(seat: Seat, onDefect: (error: unknown) => void) {
+  private constructor(seat: Seat, onDefect: (error: unknown) => void, options: OwnerOptions) {
+    this.#options = options;
     this.#onDefect = onDefect;
     this.#seat = Promise.resolve(seat);
     this.#take(seat);
@@ -61,6 +65,7 @@ export class Host {
 
   async #admit(wire: Wire): Promise<void> {
     const seat = await this.#seat;
+    if (this.#closing.signal.aborted) throw new ConnectionLost();
     if (seat.kind === 'owner') {
       seat.owner.admit(wire);
       return;
@@ -90,7 +95,7 @@ export class Host {
   async #next(): Promise<Seat> {
     for (let told = false; ;) {
       try {
-        return await join();
+        return await join(this.#options);
       } catch (error) {
         if (!told) this.#onDefect(error);
         told = true;

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import type { TrainerCommand } from '../../shared/run-events.js';
 import { whenGone } from '../child.js';
 
@@ -34,11 +35,7 @@ export const forkTrainer: Spawn = () => {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'json',
   });
-  const said: string[] = [];
-  createInterface({ input: child.stderr! }).on('line', (line) => {
-    if (line.trim() !== '') said.push(line.slice(0, keptLength));
-    if (said.length > 2 * keptLines) said.splice(keptLines, 1);
-  });
+  const lastWords = keepLastWords(child.stderr);
   return {
     pid: child.pid,
     gone: whenGone(child),
@@ -52,6 +49,18 @@ export const forkTrainer: Spawn = () => {
     kill: () => {
       child.kill('SIGKILL');
     },
-    lastWords: () => said.join(' | '),
+    lastWords,
   };
 };
+
+/** @returns tells what a process has said on standard error, in few lines: the first and the last ones */
+export function keepLastWords(stderr: Readable | null): () => string {
+  const said: string[] = [];
+  if (stderr !== null) {
+    createInterface({ input: stderr }).on('line', (line) => {
+      if (line.trim() !== '') said.push(line.slice(0, keptLength));
+      if (said.length > 2 * keptLines) said.splice(keptLines, 1);
+    });
+  }
+  return () => said.join(' | ');
+}

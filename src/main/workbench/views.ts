@@ -2,7 +2,14 @@ import { z } from 'zod';
 import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
-import type { CheckpointRow, DamagedRun, Histogram, RunRecord, SparsityRow, StoredEvent } from '../../shared/run-records.js';
+import type {
+  CheckpointRow,
+  DamagedRun,
+  Histogram,
+  RunRecord,
+  SparsityRow,
+  StoredEvent,
+} from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
 import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
 import type { StoreReader } from '../store/reader.js';

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { StoreReader } from '../store/reader.js';
-import type { ReadableStore } from '../store/store.js';
+import type { WritableStore } from '../store/store.js';
 import { Changes } from './changes.js';
 import { Commands } from './commands.js';
 import { Corpora } from './corpora.js';
+import { demonstrate } from './demonstration.js';
 import { Exports } from './exports.js';
 import { News } from './news.js';
 import { Scheduler, type SchedulerOptions } from './scheduler.js';
@@ -27,7 +28,7 @@ export class Workbench {
   /** Path of its file. */
   readonly database: string;
 
-  readonly #store: ReadableStore;
+  readonly #store: WritableStore;
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
   constructor(options: WorkbenchOptions) {
@@ -43,6 +44,11 @@ export class Workbench {
     this.exports = new Exports(store, this.scheduler.states);
     this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name));
     this.database = store.path;
+  }
+
+  /** Queues the demonstration, if it is time for it. @returns its runs */
+  demonstrate(): string[] {
+    return demonstrate(this.#store, this.commands);
   }
 
   /**

@@ -78,6 +78,8 @@ export const contract = {
         }),
       )
       .output(z.object({ ids })),
+    /** Queues the demonstration where there never was any run; once, or the person who has removed it would have it again. */
+    demonstrate: oc.input(nothing).output(z.object({ ids: z.array(id) })),
     /** Queues a run that has ended to go on from its last checkpoint. */
     resume: oc
       .input(

@@ -9,7 +9,11 @@ const bins = 40;
  * @param values of the active weights, in the order of their positions
  * @param removed positions that are taken away, ascending; the largest magnitude among them is the threshold
  */
-export function magnitudesOf(values: Float32Array, positions: Int32Array, removed: Int32Array = new Int32Array(0)): Magnitudes {
+export function magnitudesOf(
+  values: Float32Array,
+  positions: Int32Array,
+  removed: Int32Array = new Int32Array(0),
+): Magnitudes {
   let max = 0;
   for (const value of values) max = Math.max(max, Math.abs(value));
   const counts = new Array<number>(bins).fill(0);

@@ -39,7 +39,8 @@ export class Server {
     for (const deadline = Date.now() + patienceMs; ;) {
       const link = this.#links.pop();
       if (link !== undefined) return link;
-      if (this.process.exitCode !== null || Date.now() > deadline) throw new Error(`serve gives no link: ${this.#said}`);
+      if (this.process.exitCode !== null || Date.now() > deadline)
+        throw new Error(`serve gives no link: ${this.#said}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 500);
         this.#waiting.add(() => {
