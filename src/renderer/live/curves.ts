@@ -54,16 +54,16 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
   /** What was measured since. One question at a time; what comes meanwhile is asked for afterwards. */
   function follow(id: string, asked: CurveRequest): () => void {
     let asking = false;
-    let again = false;
+    const later = { again: false };
     const lengthen = async (): Promise<void> => {
       if (asking) {
-        again = true;
+        later.again = true;
         return;
       }
       asking = true;
       const mine = generation;
       do {
-        again = false;
+        later.again = false;
         const known = lines.get(id);
         if (known?.lastStep == null || known.x.length > growth * pointsOf(asked)) {
           await read([id], asked);
@@ -78,7 +78,7 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
         } catch {
           break; // the next event, or the next connection, asks again
         }
-      } while (again && mine === generation);
+      } while (later.again && mine === generation);
       asking = false;
     };
     return runs.onEvents(id, (events) => {
