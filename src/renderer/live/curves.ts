@@ -54,16 +54,17 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
   /** What was measured since. One question at a time; what comes meanwhile is asked for afterwards. */
   function follow(id: string, asked: CurveRequest): () => void {
     let asking = false;
-    const later = { again: false };
+    let again = false;
+    const wantsMore = () => again;
     const lengthen = async (): Promise<void> => {
       if (asking) {
-        later.again = true;
+        again = true;
         return;
       }
       asking = true;
       const mine = generation;
       do {
-        later.again = false;
+        again = false;
         const known = lines.get(id);
         if (known?.lastStep == null || known.x.length > growth * pointsOf(asked)) {
           await read([id], asked);
@@ -78,7 +79,7 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
         } catch {
           break; // the next event, or the next connection, asks again
         }
-      } while (later.again && mine === generation);
+      } while (wantsMore() && mine === generation);
       asking = false;
     };
     return runs.onEvents(id, (events) => {
