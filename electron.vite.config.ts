@@ -41,6 +41,8 @@ export default defineConfig({
     base: './',
     build: {
       target: 'chrome120',
+      minify: true,
+      assetsInlineLimit: 0, // the page's policy allows no data in place of files
       modulePreload: { polyfill: false },
       rolldownOptions: { input: resolve('src/renderer/index.html') },
     },

@@ -7,7 +7,7 @@ import { createPinia } from 'pinia';
 import { createApp } from 'vue';
 import App from './App.vue';
 import { openWorkbench } from './live/workbench';
-import { router } from './router';
+import { makeRouter } from './router';
 import { useNotices } from './stores/notices';
 
 const app = createApp(App);
@@ -17,5 +17,5 @@ app.config.errorHandler = (error) => {
   useNotices().complain(error);
 };
 await openWorkbench(app);
-app.use(router);
+app.use(makeRouter());
 app.mount('#app');

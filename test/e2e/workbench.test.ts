@@ -110,6 +110,16 @@ test('lists and seeds make a run of each combination, and one that waits can be 
   expect(status).toBe(143);
   expect((await listed()).map(({ state }) => state)).toEqual(['finished', 'finished', 'stopped', 'finished']);
   expect((await listed('--filter', 'density<0.3 seed:6')).map(({ id }) => id)).toEqual(['grid-2']);
+  expect(await said('tag', 'grid-1', 'grid-4', '--add', 'paper', '--add', 'seen')).toBe('');
+  expect(await said('tag', 'grid-4', '--remove', 'paper')).toBe('');
+  expect((await listed('--filter', 'tag:paper')).map(({ id }) => id)).toEqual(['grid-1']);
+  await said('rename', 'grid-1', 'The best');
+  await said('note', 'grid-1', 'of four');
+  expect(await said('show', 'grid-1')).toMatch(/^name +The best$[^]*^tags +paper, seen\nnote +of four$/m);
+  expect(await sparrow(home, ['tag', 'grid-1'])).toMatchObject({
+    status: 1,
+    stderr: 'sparrow: grid-1: say what to --add or to --remove\n',
+  });
 });
 
 test.each([

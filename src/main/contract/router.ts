@@ -39,6 +39,24 @@ export function routerOf(workbench: Workbench, version: string) {
       list: os.runs.list.handler(({ input: { trash } }) => views.list(trash)),
       get: os.runs.get.handler(({ input: { id } }) => views.get(id)),
       events: os.runs.events.handler(({ input: { id, ...range } }) => views.events(id, range)),
+      annotate: os.runs.annotate.handler(({ input }) => {
+        commands.annotate(input);
+        return {};
+      }),
+      pin: os.runs.pin.handler(({ input: { ids } }) => {
+        commands.pin(ids);
+        return {};
+      }),
+      series: os.runs.series.handler(({ input }) => views.series(input)),
+      sparsity: os.runs.sparsity.handler(async ({ input: { id, fromUpdate } }) => ({
+        rows: await views.sparsity(id, fromUpdate),
+      })),
+      histograms: os.runs.histograms.handler(async ({ input: { id, fromStep } }) => ({
+        histograms: await views.histograms(id, fromStep),
+      })),
+      checkpoints: os.runs.checkpoints.handler(async ({ input: { id } }) => ({
+        checkpoints: await views.checkpoints(id),
+      })),
       trash: os.runs.trash.handler(({ input: { ids } }) => {
         commands.trash(ids);
         return {};
@@ -78,6 +96,16 @@ export function routerOf(workbench: Workbench, version: string) {
       delete: os.corpora.delete.handler(async ({ input: { name } }) => ({ freedBytes: await corpora.delete(name) })),
     },
     about: os.about.handler(() => aboutOwner(version, database)),
+    settings: {
+      get: os.settings.get.handler(({ input: { name } }) => {
+        const value = views.setting(name);
+        return value === undefined ? {} : { value };
+      }),
+      set: os.settings.set.handler(({ input: { name, value } }) => {
+        commands.set(name, value);
+        return {};
+      }),
+    },
     news: os.news.handler(({ input }) => news.after(input)),
     now: os.now.handler(() => ({ cursor: news.cursor })),
   });

@@ -95,12 +95,14 @@ export class RunTable extends RunRows implements RunWriter {
     });
   }
 
-  pin(ids: readonly string[]): void {
-    this.#connection.transaction(() => {
+  pin(ids: readonly string[]): string[] {
+    return this.#connection.transaction(() => {
+      const before = this.#connection.query('SELECT id FROM runs WHERE pinned IS NOT NULL').rows();
       this.#run('UPDATE runs SET pinned = NULL WHERE pinned IS NOT NULL');
       ids.forEach((id, place) => {
         this.#change(id, 'pinned', place);
       });
+      return [...new Set([...before.map(([id]) => String(id)), ...ids])];
     });
   }
 

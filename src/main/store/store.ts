@@ -14,7 +14,7 @@ import type {
   StoredEvent,
 } from '../../shared/run-records.js';
 import type { TrainerEnd } from '../../shared/run-state.js';
-import type { ReducedSeries, SeriesRequest } from '../../shared/series.js';
+import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
 
 /**
  * The database of a data folder, in two types: whoever holds a `ReadableStore` cannot write. There is one writer, the
@@ -89,8 +89,8 @@ export interface RunWriter extends RunReader {
   setColour(id: string, colour: string): void;
   addTags(id: string, tags: readonly string[]): void;
   removeTags(id: string, tags: readonly string[]): void;
-  /** Exactly these runs are pinned, in this order. */
-  pin(ids: readonly string[]): void;
+  /** Exactly these runs are pinned, in this order. @returns those that are pinned now or were before */
+  pin(ids: readonly string[]): string[];
   /** Into the trash and out of the queue; a run in the trash keeps everything. */
   trash(id: string): void;
   restore(id: string): void;
@@ -150,16 +150,17 @@ export interface EventWriter extends EventReader {
 export interface MetricReader {
   /** Names of the metrics of a run. */
   names(run: string): string[];
-  /** One reduced line for each run, in the order asked for; an empty line for a run without the metric. */
-  series(request: SeriesRequest): ReducedSeries[];
+  /** A reduced line for each run and metric, and how far they go. */
+  series(request: SeriesRequest): SeriesAnswer;
   /** Every value, in the order of steps, one by one: for exports. */
   values(run: string, metric: string): IterableIterator<{ readonly step: number; readonly value: number }>;
 }
 
 export interface SparsityReader {
-  /** Layers and gates after every topology update, in order. */
-  rows(run: string): SparsityRow[];
-  histograms(run: string): Histogram[];
+  /** Layers and gates after every topology update, in order; or from an update on. */
+  rows(run: string, fromUpdate?: number): SparsityRow[];
+  /** Those of a run, in order; or from a step on. */
+  histograms(run: string, fromStep?: number): Histogram[];
 }
 
 export interface SparsityWriter extends SparsityReader {

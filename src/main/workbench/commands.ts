@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { Annotation } from '../../shared/contract/contract.js';
 import { UserError } from '../../shared/errors.js';
 import { parseRunConfig } from '../../shared/run-config.js';
 import { isEnd } from '../../shared/run-state.js';
@@ -83,6 +84,30 @@ export class Commands {
     if (stranger !== undefined) throw new UserError(`${stranger} does not wait in the queue: it cannot be moved there`);
     this.#store.queue.reorder(ids);
     this.#scheduler.touchQueue();
+  }
+
+  /** All or none. */
+  annotate({ ids, name, note, colour, addTags, removeTags }: Annotation): void {
+    const { runs } = this.#store;
+    this.#store.transaction(() => {
+      for (const id of ids) {
+        if (name !== undefined) runs.rename(id, name);
+        if (note !== undefined) runs.setNote(id, note);
+        if (colour !== undefined) runs.setColour(id, colour);
+        runs.removeTags(id, removeTags);
+        runs.addTags(id, addTags);
+      }
+    });
+    this.#changes.touch(ids);
+  }
+
+  pin(ids: readonly string[]): void {
+    this.#changes.touch(this.#store.runs.pin(ids));
+  }
+
+  /** @param value any JSON value; undefined takes the setting back */
+  set(name: string, value: unknown): void {
+    this.#store.settings.set(name, value);
   }
 
   /** All or none. */

@@ -41,7 +41,7 @@ export class Corpora {
     if (this.#work.get(name)?.state === 'running') throw new UserError(`${name} is on its way already: wait for it`);
     const begun: CorpusWork = { name, kind, state: 'running', progress: null, error: null };
     this.#work.set(name, begun);
-    const job = { ...asked, folder: this.#folder } as Asked;
+    const job = { ...asked, folder: this.#folder };
     runCorpusJob(
       job,
       ({ file, received, total }) => {

@@ -1,8 +1,17 @@
+import { z } from 'zod';
 import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
-import type { DamagedRun, RunRecord, StoredEvent } from '../../shared/run-records.js';
+import type {
+  CheckpointRow,
+  DamagedRun,
+  Histogram,
+  RunRecord,
+  SparsityRow,
+  StoredEvent,
+} from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
+import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
 import type { StoreReader } from '../store/reader.js';
 import type { EventRange, ReadableStore } from '../store/store.js';
 import type { Changes } from './changes.js';
@@ -44,6 +53,27 @@ export class Views {
   async events(id: string, range: Required<EventRange>): Promise<{ events: StoredEvent[]; more: boolean }> {
     const events = await this.#reader.ask('events', 'of', id, range);
     return { events, more: events.length === range.limit };
+  }
+
+  series(request: SeriesRequest): Promise<SeriesAnswer> {
+    return this.#reader.ask('metrics', 'series', request);
+  }
+
+  sparsity(id: string, fromUpdate: number): Promise<SparsityRow[]> {
+    return this.#reader.ask('sparsity', 'rows', id, fromUpdate);
+  }
+
+  histograms(id: string, fromStep: number): Promise<Histogram[]> {
+    return this.#reader.ask('sparsity', 'histograms', id, fromStep);
+  }
+
+  checkpoints(id: string): Promise<CheckpointRow[]> {
+    return this.#reader.ask('runs', 'checkpoints', id);
+  }
+
+  /** Any JSON value; undefined where it was never set. */
+  setting(name: string) {
+    return this.#store.settings.get(name, z.json());
   }
 
   /** States of some runs, of those that are there; or of all, those in the trash among them. */

@@ -54,6 +54,7 @@ export function curveOption(chart: CurveChart): ChartOption {
   const xs = scaleOf(
     logX,
     valuesOf(lines, ({ series }) => [...series.x, ...series.marks.map(({ x }) => x)]),
+    0,
   );
   const ys = scaleOf(logY, [...valuesOf(lines, ({ series }) => series.y), ...references.map(({ value }) => value)]);
   const drawn = lines.flatMap((line) => lineSeries(line, smoothing, endLabels ? theme : undefined));
@@ -71,21 +72,15 @@ export function curveOption(chart: CurveChart): ChartOption {
     },
     xAxis: {
       ...axisOf(xs, logX, theme, xFormat),
-      min:
-        xs === undefined ? 0 : logX ? xs.min : Math.min(...lines.map(({ series }) => series.x[0] ?? Infinity), xs.max),
-      max: xs === undefined ? 1 : logX ? xs.max : 'dataMax',
       name: xName,
       nameLocation: 'middle',
       nameGap: 24,
       nameTextStyle: { color: theme.muted, fontFamily: theme.font, fontSize: 11 },
       splitLine: { show: false },
     },
-    yAxis: [
-      { ...axisOf(ys, logY, theme, yFormat), ...(ys === undefined ? {} : { min: ys.min, max: ys.max }) },
-      { type: 'value', min: 0, max: 1, show: false },
-    ],
+    yAxis: [axisOf(ys, logY, theme, yFormat), { type: 'value', min: 0, max: 1, show: false }],
     dataZoom: [{ type: 'inside', xAxisIndex: 0, filterMode: 'none', zoomOnMouseWheel: 'ctrl' }],
-    series: [...drawn, ...noNumbers(lines, theme), rug(markers, theme), lineOfWords(markers, references, theme)],
+    series: [...drawn, ...noNumbers(lines, theme), rug(markers, theme), lineOfWords(markers, references, xs, theme)],
   };
 }
 
@@ -100,7 +95,7 @@ function lineSeries(
     name,
     showSymbol: series.x.length < 2,
     symbolSize: 5,
-    sampling: 'none' as never,
+    sampling: 'none',
     itemStyle: { color: colour },
     emphasis: { disabled: true },
     ...(labelled === undefined
@@ -163,8 +158,10 @@ function rug(markers: readonly Marker[], theme: ChartTheme) {
 function lineOfWords(
   markers: readonly Marker[],
   references: readonly Reference[],
+  xs: Scale | undefined,
   theme: ChartTheme,
 ): LineSeriesOption {
+  const isFarRight = (x: number) => xs !== undefined && x > xs.min + 0.6 * (xs.max - xs.min);
   const label = { color: theme.muted, fontFamily: theme.mono, fontSize: 10 };
   return {
     type: 'line',
@@ -186,8 +183,8 @@ function lineOfWords(
               formatter: word,
               position: 'insideEndTop' as const,
               rotate: 0,
-              align: 'left' as const,
-              padding: [0, 0, 0, 4],
+              align: isFarRight(x) ? ('right' as const) : ('left' as const),
+              padding: [0, 4],
             },
           })),
         ...references.map(({ value, word }) => ({
@@ -201,26 +198,20 @@ function lineOfWords(
 }
 
 function axisOf(scale: Scale | undefined, log: boolean, theme: ChartTheme, format: (value: number) => string) {
-  const ticks = scale?.ticks;
-  const custom = ticks === undefined ? {} : { customValues: [...ticks] };
+  const { min, max, ticks } = scale ?? { min: 0, max: 1, ticks: [] };
+  const customValues = [...ticks];
   return {
     type: log && scale !== undefined ? ('log' as const) : ('value' as const),
+    ...{ min, max },
     axisLine: { show: false },
-    axisTick: { show: false, ...custom },
-    axisLabel: {
-      color: theme.muted,
-      fontFamily: theme.mono,
-      fontSize: 10,
-      formatter: format,
-      hideOverlap: true,
-      ...custom,
-    },
-    splitLine: { lineStyle: { color: theme.line }, ...custom },
+    axisTick: { show: false, customValues },
+    axisLabel: { color: theme.muted, fontFamily: theme.mono, fontSize: 10, formatter: format, customValues },
+    splitLine: { lineStyle: { color: theme.line }, customValues },
   };
 }
 
-function scaleOf(log: boolean, values: Iterable<number>): Scale | undefined {
-  return log ? logScale(values) : linearScale(values);
+function scaleOf(log: boolean, values: Iterable<number>, room?: number): Scale | undefined {
+  return log ? logScale(values, room) : linearScale(values, room);
 }
 
 function valuesOf(lines: readonly Line[], of: (line: Line) => readonly number[]): number[] {

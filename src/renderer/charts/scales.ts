@@ -1,26 +1,38 @@
-/** Extent and ticks of an axis. ECharts has ticks at powers of ten only, of which a perplexity may see none. */
+/**
+ * Extent and ticks of an axis. On a log axis ECharts has ticks at powers of ten only, of which a perplexity may see none; on any
+ * axis it labels the ends, however odd they are.
+ */
 export interface Scale {
   readonly min: number;
   readonly max: number;
-  /** Undefined leaves them to ECharts. */
-  readonly ticks?: readonly number[];
+  readonly ticks: readonly number[];
 }
 
-export function linearScale(values: Iterable<number>): Scale | undefined {
+/** @param room share of the extent to leave free at either end */
+export function linearScale(values: Iterable<number>, room = 0.04): Scale | undefined {
   const extent = extentOf(values);
   if (extent === undefined) return undefined;
   const [low, high] = extent;
-  const room = high > low ? (high - low) * 0.04 : Math.abs(high) * 0.04 || 1;
-  return { min: low - room, max: high + room };
+  const free = high > low ? (high - low) * room : Math.abs(high) * 0.04 || 1;
+  const [min, max] = [low - free, high + free];
+  return { min, max, ticks: linearTicks(min, max) };
+}
+
+/** Multiples of 1, 2 or 5 times a power of ten, 3 to 7 of them. */
+function linearTicks(min: number, max: number): number[] {
+  const unit = 10 ** Math.floor(Math.log10((max - min) / 3));
+  const step = [1, 2, 5, 10].map((digit) => digit * unit).find((size) => (max - min) / size <= 7) ?? unit * 10;
+  const first = Math.ceil(min / step);
+  return Array.from({ length: Math.floor(max / step) - first + 1 }, (_, i) => rounded((first + i) * step));
 }
 
 /** Of the values above 0: there is no place for others. */
-export function logScale(values: Iterable<number>): Scale | undefined {
+export function logScale(values: Iterable<number>, room = 0.04): Scale | undefined {
   const extent = extentOf(values, (value) => value > 0);
   if (extent === undefined) return undefined;
   const [low, high] = extent;
-  const room = high > low ? (high / low) ** 0.04 : 1.05;
-  const [min, max] = [low / room, high * room];
+  const factor = high > low ? (high / low) ** room : 1.05;
+  const [min, max] = [low / factor, high * factor];
   return { min, max, ticks: logTicks(min, max) };
 }
 
@@ -38,11 +50,7 @@ export function logTicks(min: number, max: number): number[] {
   const enough = candidates.find((ticks) => ticks.length >= 4) ?? candidates.at(-1)!;
   if (enough.length >= 3)
     return enough.length <= 9 ? enough : enough.filter((_, i) => i % Math.ceil(enough.length / 9) === 0);
-  // Less than a factor of about 1.2: round numbers as on a linear axis.
-  const unit = 10 ** Math.floor(Math.log10((max - min) / 3));
-  const step = [1, 2, 5, 10].map((digit) => digit * unit).find((size) => (max - min) / size <= 6) ?? unit * 10;
-  const first = Math.ceil(min / step);
-  return Array.from({ length: Math.floor(max / step) - first + 1 }, (_, i) => rounded((first + i) * step));
+  return linearTicks(min, max); // less than a factor of about 1.2
 }
 
 function ticksOf(digits: readonly number[], min: number, max: number): number[] {

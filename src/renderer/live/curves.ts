@@ -55,6 +55,7 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
   function follow(id: string, asked: CurveRequest): () => void {
     let asking = false;
     let again = false;
+    const wantsMore = () => again;
     const lengthen = async (): Promise<void> => {
       if (asking) {
         again = true;
@@ -78,7 +79,7 @@ export function useCurves(request: MaybeRefOrGetter<CurveRequest>) {
         } catch {
           break; // the next event, or the next connection, asks again
         }
-      } while (again && mine === generation);
+      } while (wantsMore() && mine === generation);
       asking = false;
     };
     return runs.onEvents(id, (events) => {

@@ -23,10 +23,11 @@ export async function followNews(
   signal: AbortSignal,
 ): Promise<void> {
   let { cursor, version } = since;
-  while (!signal.aborted) {
+  const isOver = () => signal.aborted;
+  while (!isOver()) {
     try {
       const news = await client.news({ after: cursor, version, waitMs });
-      if (signal.aborted) return;
+      if (isOver()) return;
       take({ ...news, all: ownerOf(news.version) !== ownerOf(version) });
       ({ cursor, version } = news);
       if (!news.more) await sleep(restMs);

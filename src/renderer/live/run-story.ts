@@ -1,4 +1,4 @@
-import { onScopeDispose, ref, shallowRef, triggerRef, watch, type MaybeRefOrGetter, toValue } from 'vue';
+import { onScopeDispose, ref, shallowRef, watch, type MaybeRefOrGetter, toValue } from 'vue';
 import { messageOf } from '../../shared/errors';
 import type { StoredEvent } from '../../shared/run-records';
 import { useRuns } from '../stores/runs';
@@ -62,12 +62,12 @@ export function useRunStory(id: MaybeRefOrGetter<string>) {
   }
 
   function add(told: readonly StoredEvent[]): void {
-    const list = events.value;
+    const list = [...events.value];
     for (const stored of told) {
       while (list.length > 0 && list.at(-1)!.sequence >= stored.sequence) list.pop();
       if (stored.event.type !== 'step') list.push(stored);
     }
-    triggerRef(events);
+    events.value = list;
   }
 
   watch(

@@ -53,6 +53,6 @@ function write(router: ReturnType<typeof useRouter>, change: Record<string, stri
   queueMicrotask(() => {
     const changed = pending;
     pending = undefined;
-    void router.replace({ query: { ...router.currentRoute.value.query, ...changed } as Record<string, string> });
+    void router.replace({ query: { ...router.currentRoute.value.query, ...changed } });
   });
 }

@@ -5,7 +5,9 @@ import { dateAndTime, duration, integer, magnitude, orDash, perplexity, shortNum
 export interface Column {
   readonly id: string;
   readonly title: string;
-  readonly width: string;
+  /** The least it takes, in pixels; what is left over is shared out to those that grow. */
+  readonly width: number;
+  readonly grows?: number;
   readonly isNumber?: boolean;
   /** What it is sorted by; nothing known comes last, whichever way. */
   readonly key?: (row: RunTableRow) => number | string | null;
@@ -15,13 +17,13 @@ export interface Column {
 }
 
 export const columns: readonly Column[] = [
-  { id: 'name', title: 'Run', width: 'minmax(150px, 2fr)', key: ({ name }) => name, usual: true },
-  { id: 'state', title: 'State', width: '96px', key: ({ state }) => state, usual: true },
-  { id: 'model', title: 'Model', width: '104px', key: ({ model }) => model, text: ({ model }) => model, usual: false },
+  { id: 'name', title: 'Run', width: 150, grows: 2, key: ({ name }) => name, usual: true },
+  { id: 'state', title: 'State', width: 96, key: ({ state }) => state, usual: true },
+  { id: 'model', title: 'Model', width: 104, key: ({ model }) => model, text: ({ model }) => model, usual: false },
   {
     id: 'method',
     title: 'Method',
-    width: '76px',
+    width: 76,
     key: ({ method }) => method,
     text: ({ method }) => method,
     usual: true,
@@ -29,7 +31,7 @@ export const columns: readonly Column[] = [
   number(
     'density',
     'Density',
-    '70px',
+    70,
     ({ density }) => density,
     (value) => value.toFixed(3),
     true,
@@ -37,50 +39,52 @@ export const columns: readonly Column[] = [
   {
     id: 'corpus',
     title: 'Corpus',
-    width: '92px',
+    width: 92,
     key: ({ corpus }) => corpus,
     text: ({ corpus }) => corpus,
     usual: true,
   },
-  number('seed', 'Seed', '60px', ({ seed }) => seed, String, false),
-  { id: 'progress', title: 'Progress', width: 'minmax(150px, 1fr)', key: ({ progress }) => progress, usual: true },
-  { id: 'validation', title: 'Validation', width: '100px', usual: true },
-  number(
-    'best',
-    'Best valid ppl',
-    '104px',
-    ({ bestValidationPerplexity }) => bestValidationPerplexity,
-    perplexity,
-    true,
-  ),
-  number('test', 'Test ppl', '80px', ({ testPerplexity }) => testPerplexity, perplexity, true),
+  number('seed', 'Seed', 60, ({ seed }) => seed, String, false),
+  { id: 'progress', title: 'Progress', width: 160, grows: 1, key: ({ progress }) => progress, usual: true },
+  { id: 'validation', title: 'Validation', width: 100, usual: true },
+  number('best', 'Best valid ppl', 104, ({ bestValidationPerplexity }) => bestValidationPerplexity, perplexity, true),
+  number('test', 'Test ppl', 80, ({ testPerplexity }) => testPerplexity, perplexity, true),
   number(
     'loss',
     'Loss',
-    '70px',
+    70,
     ({ loss }) => loss,
     (value) => value.toFixed(3),
     false,
   ),
-  number('speed', 'Words/s', '76px', ({ tokensPerSecond }) => tokensPerSecond, integer, true),
-  number('parameters', 'Parameters', '92px', ({ parameters }) => parameters, magnitude, false),
-  number('active', 'Active', '80px', ({ activeParameters }) => activeParameters, magnitude, true),
-  number('step', 'Step', '80px', ({ step }) => step, integer, false),
-  number('duration', 'Duration', '96px', ({ durationMs }) => durationMs, duration, false),
-  { ...number('created', 'Created', '132px', ({ created }) => created, dateAndTime, false), isNumber: false },
+  number('speed', 'Words/s', 76, ({ tokensPerSecond }) => tokensPerSecond, integer, true),
+  number('parameters', 'Parameters', 92, ({ parameters }) => parameters, magnitude, false),
+  number('active', 'Active', 80, ({ activeParameters }) => activeParameters, magnitude, true),
+  number('step', 'Step', 80, ({ step }) => step, integer, false),
+  number('duration', 'Duration', 96, ({ durationMs }) => durationMs, duration, false),
+  { ...number('created', 'Created', 132, ({ created }) => created, dateAndTime, false), isNumber: false },
   {
     id: 'tags',
     title: 'Tags',
-    width: '120px',
+    width: 120,
     key: ({ tags }) => tags.join(' '),
     text: ({ tags }) => tags.join(', '),
     usual: false,
   },
-  number('rate', 'Learning rate', '96px', ({ config }) => rateOf(config.optimizer), shortNumber, false),
-  { id: 'actions', title: 'Actions', width: '136px', usual: true },
+  number('rate', 'Learning rate', 96, ({ config }) => rateOf(config.optimizer), shortNumber, false),
+  { id: 'actions', title: 'Actions', width: 136, usual: true },
 ];
 
 export const usualColumns = columns.filter(({ usual }) => usual).map(({ id }) => id);
+
+const checkWidth = 34;
+
+/** The same grid for the header and every row, whatever they hold. */
+export function gridOf(shown: readonly Column[]): { template: string; minWidth: string } {
+  const tracks = shown.map(({ width, grows = 0 }) => (grows === 0 ? `${width}px` : `minmax(${width}px, ${grows}fr)`));
+  const least = shown.reduce((sum, { width }) => sum + width, checkWidth);
+  return { template: [`${checkWidth}px`, ...tracks].join(' '), minWidth: `${least}px` };
+}
 
 /** Rows in order: `created`, or `-created` from the highest down. Equal ones stay as they were. */
 export function sorted(rows: readonly RunTableRow[], by: string): RunTableRow[] {
@@ -107,7 +111,7 @@ export function sorted(rows: readonly RunTableRow[], by: string): RunTableRow[] 
 function number(
   id: string,
   title: string,
-  width: string,
+  width: number,
   key: (row: RunTableRow) => number | null,
   format: (value: number) => string,
   usual: boolean,

@@ -26,8 +26,7 @@ export function matrixOption(
   const data = cells
     .filter(({ value }) => value !== null)
     .map(({ layer, gate, value, active, size }) => {
-      const depth =
-        high === low ? 0.5 : (Math.abs(value!) - Math.min(Math.abs(low), 0)) / Math.max(Math.abs(high), Math.abs(low));
+      const depth = measure === 'change' ? Math.abs(value!) / high : (value! - low) / Math.max(1e-9, high - low);
       return {
         value: [columns.indexOf(gate ?? whole), layers.indexOf(layer), value!],
         name: `${layerWords(layer)}, ${gate ?? 'all gates'}: ${integer(active)} of ${integer(size)} active`,

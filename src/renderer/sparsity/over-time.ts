@@ -34,37 +34,46 @@ export function densityLines(history: readonly Update[], layer: string, theme: C
   );
 }
 
-/** Share of the active weights that each update has replaced, over the whole network and in each layer. */
-export function turnoverLines(history: readonly Update[], words: (layer: string) => string, theme: ChartTheme): Line[] {
-  const updates = history.filter(({ update }) => update > 0);
-  if (updates.length === 0) return [];
-  const x = updates.map(({ update }) => update);
-  const shares = (of: (update: Update) => readonly { removed: number; active: number; grown: number }[]) =>
-    updates.map((update) => {
-      const parts = of(update);
-      const removed = parts.reduce((sum, part) => sum + part.removed, 0);
-      const before = parts.reduce((sum, part) => sum + part.active - part.grown + part.removed, 0);
-      return before === 0 ? 0 : removed / before;
-    });
+interface Counts {
+  readonly active: number;
+  readonly removed: number;
+  readonly grown: number;
+}
+
+/** Share of its active weights that each update has removed, of a layer as a whole and of each of its gates. */
+export function turnoverLines(history: readonly Update[], layer: string, theme: ChartTheme): Line[] {
+  const places = history.flatMap((update) => {
+    const found = update.layers.find(({ name }) => name === layer);
+    return found === undefined || update.update === 0 ? [] : [{ x: update.update, layer: found }];
+  });
+  if (places.length === 0) return [];
+  const x = places.map((place) => place.x);
+  const whole = line(
+    'all',
+    'all',
+    theme.text,
+    x,
+    places.map((place) => removedShare(place.layer)),
+  );
+  const gates = places[0].layer.gates.length < 2 ? [] : places[0].layer.gates;
   return [
-    line(
-      'network',
-      'whole network',
-      theme.text,
-      x,
-      shares(({ layers }) => layers),
-    ),
-    ...updates[0].layers.map(({ name }, i) => ({
-      ...line(
+    { ...whole, dashed: gates.length > 0 },
+    ...gates.map(({ name }, i) =>
+      line(
         name,
-        words(name),
+        name,
         theme.gates[i % theme.gates.length],
         x,
-        shares(({ layers }) => layers.filter((layer) => layer.name === name)),
+        places.map((place) => removedShare(place.layer.gates[i])),
       ),
-      dashed: true,
-    })),
+    ),
   ];
+}
+
+/** Of those that were active before the update. */
+function removedShare({ active, removed, grown }: Counts): number {
+  const before = active - grown + removed;
+  return before === 0 ? 0 : removed / before;
 }
 
 function line(id: string, name: string, colour: string, x: number[], y: number[]): Line {

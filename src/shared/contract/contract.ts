@@ -1,12 +1,20 @@
 import { oc } from '@orpc/contract';
 import { z } from 'zod';
-import { damagedRunSchema, runRecordSchema, storedEventSchema } from '../run-records.js';
 import { runConfigSchema } from '../run-config.js';
 import { runEventTypes, runFactsSchema } from '../run-events.js';
-import { runStateSchema } from '../run-state.js';
 import { aboutContract } from './about.js';
 import { corporaContract } from './corpora.js';
 import { exportsContract } from './exports.js';
+import {
+  checkpointRowSchema,
+  damagedRunSchema,
+  histogramSchema,
+  runRecordSchema,
+  sparsityRowSchema,
+  storedEventSchema,
+} from '../run-records.js';
+import { runStateSchema } from '../run-state.js';
+import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
 
 /**
  * What a shell can ask of the owner of a data folder, whatever carries it. Inputs and outputs are checked at the owner. An
@@ -14,7 +22,7 @@ import { exportsContract } from './exports.js';
  */
 
 /** Owners and shells of different versions do not talk past each other. */
-export const protocol = 1;
+export const protocol = 2;
 
 /** A request that waits for news is answered after so long at the latest, so that a dead connection is noticed. */
 const longestWaitMs = 30_000;
@@ -22,6 +30,21 @@ const longestWaitMs = 30_000;
 const id = z.string().min(1).max(200);
 const ids = z.array(id).min(1).max(10_000);
 const nothing = z.object({});
+const setting = z
+  .string()
+  .regex(/^[a-z][A-Za-z0-9.-]{0,99}$/, 'must be letters, digits, dots and hyphens, beginning with a-z');
+const tags = z.array(z.string()).max(100).default([]);
+
+const annotationSchema = z.strictObject({
+  ids,
+  /** What people see; an empty one is the run's id. */
+  name: z.string().max(200).optional(),
+  note: z.string().max(100_000).optional(),
+  colour: z.string().optional(),
+  addTags: tags,
+  removeTags: tags,
+});
+export type Annotation = z.output<typeof annotationSchema>;
 
 const runViewSchema = z.object({ record: runRecordSchema, state: runStateSchema });
 export type RunView = z.output<typeof runViewSchema>;
@@ -88,6 +111,26 @@ export const contract = {
         }),
       )
       .output(z.object({ events: z.array(storedEventSchema), more: z.boolean() })),
+    /** Writes to some runs what people say of them, all or none: what is left out stays. */
+    annotate: oc.input(annotationSchema).output(nothing),
+    /** Exactly these runs are pinned, in this order. */
+    pin: oc.input(z.strictObject({ ids: z.array(id).max(1000) })).output(nothing),
+    /**
+     * Curves, reduced to what a screen can show. They are continued by the `step` events of the news after their cursor, or
+     * by asking again from the step after `lastStep`. A run that goes on from a checkpoint tells anew what it had told
+     * after it: a `started` event with `resumedFrom` says from which step on a line is another.
+     */
+    series: oc.input(seriesRequestSchema).output(seriesAnswerSchema),
+    /** Layers and gates after each topology update, from an update on. */
+    sparsity: oc
+      .input(z.strictObject({ id, fromUpdate: z.int().min(0).default(0) }))
+      .output(z.object({ rows: z.array(sparsityRowSchema) })),
+    /** Distributions, from a step on. */
+    histograms: oc
+      .input(z.strictObject({ id, fromStep: z.int().min(0).default(0) }))
+      .output(z.object({ histograms: z.array(histogramSchema) })),
+    /** All that were written; a run's folder holds the last ones. */
+    checkpoints: oc.input(z.strictObject({ id })).output(z.object({ checkpoints: z.array(checkpointRowSchema) })),
     /** Into the trash, where a run keeps everything. */
     trash: oc.input(z.strictObject({ ids })).output(nothing),
     restore: oc.input(z.strictObject({ ids })).output(nothing),
@@ -99,6 +142,12 @@ export const contract = {
   queue: {
     /** These begin first, in this order; the others follow as they were. */
     reorder: oc.input(z.strictObject({ ids })).output(nothing),
+  },
+  settings: {
+    /** The value, or none where it was never set. */
+    get: oc.input(z.strictObject({ name: setting })).output(z.object({ value: z.json().optional() })),
+    /** Any JSON value; without one the setting is taken back. */
+    set: oc.input(z.strictObject({ name: setting, value: z.json().optional() })).output(nothing),
   },
   /**
    * Events after a cursor and states, of some runs or of all: at once if there is something new since cursor and version, else

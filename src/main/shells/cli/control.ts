@@ -3,7 +3,7 @@ import { UserError } from '../../../shared/errors.js';
 import { isEnd, isLive } from '../../../shared/run-state.js';
 import { attach, type GuestSeat } from '../../owner/join.js';
 import { cursorNow, follow } from './follow.js';
-import { Session } from './session.js';
+import { withSession } from './session.js';
 import { bytes } from './text.js';
 
 /** `sparrow stop ID [--now]` */
@@ -75,16 +75,6 @@ export function removeCommand(): Command {
         }
       });
     });
-}
-
-/** With the owner, or as an owner that leaves the queue alone. */
-async function withSession(work: (session: Session) => Promise<void>): Promise<void> {
-  const session = await Session.open();
-  try {
-    await work(session);
-  } finally {
-    await session.leave();
-  }
 }
 
 async function attachedTo(id: string): Promise<GuestSeat> {

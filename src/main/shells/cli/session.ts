@@ -96,6 +96,16 @@ export class Session {
   }
 }
 
+/** With the owner, or as an owner that leaves the queue alone. */
+export async function withSession(work: (session: Session) => Promise<unknown>): Promise<void> {
+  const session = await Session.open();
+  try {
+    await work(session);
+  } finally {
+    await session.leave();
+  }
+}
+
 const pauseMs = 100;
 
 /** An owner that is about to end waits for its trainers' last checkpoints, and no longer than its patience with them. */

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { codeOf } from '../../../shared/errors.js';
 import packageJson from '../../../../package.json';
+import { noteCommand, renameCommand, tagCommand } from './annotate.js';
 import { benchCommand } from './bench.js';
 import { pauseCommand, removeCommand, stopCommand } from './control.js';
 import { dataCommand } from './data.js';
@@ -35,6 +36,9 @@ for (const command of [
   pauseCommand(),
   stopCommand(),
   removeCommand(),
+  tagCommand(),
+  noteCommand(),
+  renameCommand(),
   exportCommand(),
   compareCommand(),
   presetsCommand(),
