@@ -7,7 +7,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type * as Electron from 'electron';
 
 /**
- * What Sparrow calls of Electron, in plain Node: `node --import=electron-stand-in.ts out/main/electron.js` runs the built main
+ * What Sparrow calls of Electron, in plain Node: `node --import=electron-module.ts out/main/electron.js` runs the built main
  * process where Electron's binary is not. The page itself is not run: its files are read by way of the scheme, the built preload
  * runs in a context of its own, and what the page would say on its port is said by the test that has started this process.
  * Nothing here shows that Electron behaves as its documentation says.

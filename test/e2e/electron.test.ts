@@ -8,7 +8,7 @@ import { clientOver } from '../../src/shared/contract/client.js';
 import type { Message, Wire } from '../../src/shared/contract/wire.js';
 import { gone, Home, isAlive, ownerOf } from '../support/sparrow.js';
 
-/** What the stand-in tells: see test/support/electron-stand-in.ts. */
+/** What the stand-in tells: see test/support/electron-module.ts. */
 interface Said {
   readonly called?: string;
   readonly args?: readonly unknown[];
@@ -26,7 +26,7 @@ const project = join(import.meta.dirname, '../..');
 
 test('the built main process and preload: the page by its scheme, a run in a utility process, and nothing left', async () => {
   const home = new Home();
-  const standIn = pathToFileURL(join(project, 'test/support/electron-stand-in.ts')).href;
+  const standIn = pathToFileURL(join(project, 'test/support/electron-module.ts')).href;
   const main = fork(join(project, 'out/main/electron.js'), [], {
     execArgv: [`--import=${standIn}`],
     env: { ...process.env, SPARROW_HOME: home.path, NODE_NO_WARNINGS: '1' },
