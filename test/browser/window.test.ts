@@ -80,7 +80,10 @@ test('the demonstration is announced, its curves move while it is trained, and i
   await run('quick-dense-1').getByRole('link').click();
   await page.getByRole('heading', { name: 'quick-dense' }).waitFor();
   await expect.poll(() => drawn('Training loss'), { timeout: patienceMs }).toBeGreaterThan(3);
-  await page.getByText(/^Epoch \d: validation perplexity/).first().waitFor();
+  await page
+    .getByText(/^Epoch \d: validation perplexity/)
+    .first()
+    .waitFor();
   await visit('/runs');
   for (const id of ['quick-dense-1', 'quick-static-1', 'quick-selfish-1'])
     await untilState(id, 'finished', 3 * patienceMs);
@@ -105,9 +108,7 @@ test('the table is filtered, sorted and reached by the keyboard', async () => {
   await expect.poll(() => page.locator('[data-run]').first().getAttribute('data-run')).toBe('quick-dense-1');
   await page.locator('[data-run="quick-dense-1"] a').focus();
   await page.keyboard.press('ArrowDown');
-  await expect
-    .poll(() => page.locator('[data-run]:has(a:focus)').getAttribute('data-run'))
-    .not.toBe('quick-dense-1');
+  await expect.poll(() => page.locator('[data-run]:has(a:focus)').getAttribute('data-run')).not.toBe('quick-dense-1');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: /quick-(selfish|static)/ }).waitFor();
   await page.goBack();

@@ -75,6 +75,8 @@ export interface RunWriter extends RunReader {
   create(configs: readonly RunConfig[], isTaken?: (id: string) => boolean): RunRecord[];
   /** A trainer is about to be started. The one before, if it never ended, is closed as its last event says. */
   beginAttempt(id: string, process?: AttemptProcess): Attempt;
+  /** The trainer of the run's last attempt is a process now. */
+  setProcess(id: string, pid: number): void;
   /** The trainer of the run's last attempt is gone. */
   endAttempt(id: string, end: TrainerEnd): void;
   /**

@@ -5,7 +5,7 @@ import type { RunState, TrainerEnd, TrainerState } from '../../shared/run-state.
 import { deviceOf, devices, nextRuns } from '../queue/queue.js';
 import type { WritableStore } from '../store/store.js';
 import { Trainer, type Patience } from '../trainers/trainer.js';
-import type { Spawn } from '../trainers/trainer-process.js';
+import { nodeTrainers, type Spawn } from '../trainers/trainer-process.js';
 import type { Changes } from './changes.js';
 import { Restarts } from './restarts.js';
 import { States, type Living } from './states.js';
@@ -16,6 +16,7 @@ export interface SchedulerOptions {
   readonly corporaFolder: string;
   readonly patience: Patience;
   readonly runsPerDevice: number;
+  /** Plain Node children where it is not said. */
   readonly spawn?: Spawn;
 }
 
@@ -41,6 +42,7 @@ export class Scheduler implements Living {
   readonly #live = new Map<string, Live>();
   /** Queued runs that cannot be read and were told: the queue goes on without them. */
   readonly #damaged = new Set<string>();
+  readonly #spawn: Spawn;
   #closing = false;
   #held = false;
   #defect: ((error: unknown) => void) | undefined;
@@ -49,6 +51,7 @@ export class Scheduler implements Living {
     this.#options = options;
     this.#store = options.store;
     this.#changes = changes;
+    this.#spawn = options.spawn ?? nodeTrainers();
     this.states = new States(options.store, changes, this);
   }
 
@@ -175,7 +178,7 @@ export class Scheduler implements Living {
           this.#changes.touch([id]);
         },
         patience: this.#options.patience,
-        ...(this.#options.spawn === undefined ? {} : { spawn: this.#options.spawn }),
+        spawn: () => this.#spawn(config.device.engine),
       },
     );
     this.#live.set(id, { trainer, device, asked, handOver: false });
@@ -193,8 +196,17 @@ export class Scheduler implements Living {
       this.touchQueue(id);
     }
     this.states.forget(id);
+    if (trainer.pid === undefined) void this.#noteProcess(id, trainer);
     void trainer.end.then((end) => {
       this.#ended(id, end);
+    });
+  }
+
+  /** So that an orphan is known for one, should this process be killed. */
+  async #noteProcess(id: string, trainer: Trainer): Promise<void> {
+    await trainer.spawned;
+    this.#guarded(() => {
+      if (trainer.pid !== undefined) this.#store.runs.setProcess(id, trainer.pid);
     });
   }
 
@@ -217,8 +229,15 @@ export class Scheduler implements Living {
       this.#live.delete(id);
       this.touchQueue(id);
     }
-    try {
+    this.#guarded(() => {
       this.advance();
+    });
+  }
+
+  /** Where nobody asked, nobody is answered. */
+  #guarded(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.#defect?.(error);
     }
