@@ -59,7 +59,7 @@ export async function showWindow(asked: AbortSignal, say: (text: string) => void
 }
 
 /** Elsewhere than on Unix there always is one. */
-function hasDisplay(platform: NodeJS.Platform, environment: NodeJS.ProcessEnv): boolean {
+export function hasDisplay(platform: NodeJS.Platform, environment: NodeJS.ProcessEnv): boolean {
   if (platform === 'win32' || platform === 'darwin') return true;
   return Boolean(environment['DISPLAY']) || Boolean(environment['WAYLAND_DISPLAY']);
 }
