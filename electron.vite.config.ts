@@ -31,6 +31,14 @@ export default defineConfig({
       },
     },
   },
+  preload: {
+    build: {
+      rolldownOptions: {
+        input: { preload: resolve('src/preload/preload.ts') },
+        output: { format: 'cjs', entryFileNames: '[name].cjs' }, // a sandboxed preload is one CommonJS file
+      },
+    },
+  },
   renderer: {
     plugins: [vue()],
     base: './',

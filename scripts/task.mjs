@@ -6,7 +6,7 @@ import { setUp } from './setup.mjs';
 
 /** @type {Record<string, string[] | undefined>} */
 export const tasks = {
-  start: ['out/main/sparrow.js', 'train', '--preset', 'quick-selfish'],
+  start: ['out/main/sparrow.js', 'start'],
   sparrow: ['out/main/sparrow.js'],
   golden: ['out/main/golden.js'],
   bench: ['out/main/bench.js'],

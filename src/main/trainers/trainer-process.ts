@@ -1,7 +1,6 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import type { TrainerCommand } from '../../shared/run-events.js';
 import { whenGone } from '../child.js';
 
@@ -54,7 +53,7 @@ export const forkTrainer: Spawn = () => {
 };
 
 /** @returns tells what a process has said on standard error, in few lines: the first and the last ones */
-export function keepLastWords(stderr: Readable | null): () => string {
+export function keepLastWords(stderr: NodeJS.ReadableStream | null): () => string {
   const said: string[] = [];
   if (stderr !== null) {
     createInterface({ input: stderr }).on('line', (line) => {

@@ -12,6 +12,7 @@ import { presetsCommand } from './presets.js';
 import { runsCommand, showCommand } from './runs.js';
 import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
+import { startCommand } from './start.js';
 import { resumeCommand, trainCommand } from './train.js';
 
 /**
@@ -48,7 +49,7 @@ for (const command of [
 ]) {
   program.addCommand(inheritSettings(command));
 }
-program.addCommand(inheritSettings(ownerCommand()), { hidden: true });
+for (const hidden of [ownerCommand(), startCommand()]) program.addCommand(inheritSettings(hidden), { hidden: true });
 
 /** Subcommands made apart do not take these from the program by themselves. */
 function inheritSettings(command: Command): Command {

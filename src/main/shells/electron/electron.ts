@@ -18,7 +18,7 @@ import { mainPortWire } from '../../transports/main-port-wire.js';
 import { tell } from '../cli/tell.js';
 import { Host } from '../host.js';
 import { pageFolder, requirePage } from '../page/files.js';
-import { windowIsOpen } from '../window-is-open.js';
+import { startedByNpm, windowIsOpen } from '../start-signals.js';
 import { guardContents, guardSession, openLink } from './guards.js';
 import { menuTemplate } from './menu.js';
 import { answerPage } from './page.js';
@@ -32,16 +32,20 @@ app.on('web-contents-created', (_event, contents) => {
   guardContents(contents, shell);
 });
 try {
-  prepareDataFolder();
-  app.setPath('userData', join(dataFolder(), 'window')); // a window for each data folder
+  start();
 } catch (error) {
   giveUp(error);
 }
-if (app.requestSingleInstanceLock()) {
-  app.whenReady().then(open).catch(giveUp);
-} else {
-  process.stdout.write(`${windowIsOpen}\n`); // the one that is open comes to the front
-  app.exit(0);
+
+function start(): void {
+  prepareDataFolder();
+  app.setPath('userData', join(dataFolder(), 'window')); // a window for each data folder
+  if (app.requestSingleInstanceLock()) {
+    app.whenReady().then(open).catch(giveUp);
+  } else {
+    process.stdout.write(`${windowIsOpen}\n`); // the one that is open comes to the front
+    app.exit(0);
+  }
 }
 
 async function open(): Promise<void> {
@@ -60,8 +64,11 @@ async function open(): Promise<void> {
     if (isOurSender(senderFrame, sender.mainFrame)) openLink(url, shell);
   });
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(process.platform)));
-  app.on('second-instance', show);
-  app.on('activate', show);
+  const again = () => {
+    show().catch(tell);
+  };
+  app.on('second-instance', again);
+  app.on('activate', again);
   await (await host.client()).runs.demonstrate({});
   await show();
   process.stdout.write(`${windowIsOpen}\n`);
@@ -117,9 +124,10 @@ function endWith(host: Host): void {
   }
 }
 
-/** There is no window that could say it. */
+/** There is no window that could say it; where `npm start` waits, it does. */
 function giveUp(error: unknown): void {
   tell(error);
-  dialog.showErrorBox('Sparrow cannot be opened', messageOf(explained(error)));
+  if (process.env[startedByNpm] === undefined)
+    dialog.showErrorBox('Sparrow cannot be opened', messageOf(explained(error)));
   app.exit(1);
 }

@@ -7,15 +7,18 @@ import { join } from 'node:path';
  * Opens a link that holds a token in the person's browser. Command lines are for everybody to see, so the browser is given a
  * file that only this user can read and that leads to the link.
  *
- * @returns takes the file away again
+ * @param spent has the file taken away
+ * @throws an error of the system where there is no browser to be asked
  */
-export async function openInBrowser(link: string, folder: string): Promise<() => void> {
+export async function openInBrowser(link: string, folder: string, spent: AbortSignal): Promise<void> {
   const file = join(folder, `open-${process.pid}.html`);
   rmSync(file, { force: true });
   writeFileSync(file, redirectTo(link), { mode: 0o600, flag: 'wx' });
   const remove = () => {
     rmSync(file, { force: true });
   };
+  spent.addEventListener('abort', remove);
+  if (spent.aborted) remove();
   try {
     const [command, ...args] = opener(process.platform);
     const child = spawn(command, [...args, file], { stdio: 'ignore', detached: true });
@@ -25,7 +28,6 @@ export async function openInBrowser(link: string, folder: string): Promise<() =>
     remove();
     throw error;
   }
-  return remove;
 }
 
 function opener(platform: NodeJS.Platform): [string, ...string[]] {

@@ -22,6 +22,7 @@ const portsToTry = 20;
 /** A web server with its host. */
 export interface Served {
   readonly host: Host;
+  readonly port: number;
   /** Opens the application in a browser, once. */
   readonly link: string;
   /** @returns ids of the runs that were under way here and wait now */
@@ -44,6 +45,7 @@ export async function serve({ port, folder = pageFolder, onDefect, onOpened }: S
     });
     return {
       host,
+      port: server.port,
       get link() {
         return server.link;
       },
