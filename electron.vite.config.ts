@@ -10,6 +10,7 @@ export default defineConfig({
     build: {
       externalizeDeps: {
         exclude: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', '@tensorflow/tfjs-backend-wasm'],
+        include: ['playwright-core'],
       },
       rolldownOptions: {
         input: {
@@ -19,6 +20,8 @@ export default defineConfig({
           'corpus-process': resolve('src/worker/corpus-process.ts'),
           'store-reader': resolve('src/main/store/reader-thread.ts'),
           'bench-store': resolve('bench/store.ts'),
+          'bench-app': resolve('bench/app.ts'),
+          screenshots: resolve('bench/screenshots.ts'),
           golden: resolve('test/golden/golden.ts'),
           bench: resolve('bench/bench.ts'),
           fidelity: resolve('bench/fidelity.ts'),

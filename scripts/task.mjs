@@ -13,6 +13,8 @@ export const tasks = {
   'bench:kernels': ['scripts/bench-kernels.mjs'],
   fidelity: ['out/main/fidelity.js'],
   'bench:store': ['out/main/bench-store.js'],
+  'bench:app': ['out/main/bench-app.js'],
+  screenshots: ['out/main/screenshots.js'],
   test: ['scripts/test.mjs'],
   'test:faults': ['scripts/faults.mjs'],
   'test:sanitize': ['scripts/sanitize.mjs'],

@@ -19,6 +19,8 @@ export function markersOf(events: readonly StoredEvent[], axis: Axis, curve: Red
         return [{ x: place(event.step), word: 'averaging begins' }];
       case 'started':
         return event.resumedFrom === null ? [] : [{ x: place(event.resumedFrom), word: 'resumed' }];
+      case 'failed':
+        return curve?.lastStep == null ? [] : [{ x: place(curve.lastStep), word: 'failed' }];
       default:
         return [];
     }

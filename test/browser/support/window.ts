@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { chromiumArguments, findChromium } from '../../../scripts/chromium.mjs';
-import { gone, type Home } from '../../support/sparrow.js';
+import { gone } from '../../support/sparrow.js';
 
-const bundle = join(import.meta.dirname, '../../../out/main/sparrow.js');
+const usualBundle = join(import.meta.dirname, '../../../out/main/sparrow.js');
 /** A machine may be slow and busy: what is waited for is waited for so long. */
 export const patienceMs = 25_000;
 
@@ -17,9 +17,13 @@ export class Server {
   readonly #waiting = new Set<() => void>();
   #said = '';
 
-  constructor(home: Home, { port = 0, environment = {} }: { port?: number; environment?: NodeJS.ProcessEnv } = {}) {
+  /** @param home its data folder */
+  constructor(
+    home: { readonly path: string },
+    { port = 0, bundle = usualBundle }: { port?: number; bundle?: string } = {},
+  ) {
     const child = spawn(process.execPath, [bundle, 'serve', '--port', String(port)], {
-      env: { ...process.env, SPARROW_HOME: home.path, ...environment },
+      env: { ...process.env, SPARROW_HOME: home.path },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.process = child;
