@@ -117,6 +117,10 @@ export class RunTable extends RunRows implements RunWriter {
     });
   }
 
+  setPaused(id: string, paused: boolean): void {
+    this.#change(id, 'paused', paused ? this.#now() : null);
+  }
+
   trash(id: string): void {
     this.#connection.transaction(() => {
       this.#change(id, 'trashed', this.#now());
@@ -174,7 +178,11 @@ export class RunTable extends RunRows implements RunWriter {
     this.#run(sql, this.#now(), encode(end), key, number);
   }
 
-  #change(id: string, column: 'name' | 'note' | 'colour' | 'pinned' | 'trashed', value: string | number | null): void {
+  #change(
+    id: string,
+    column: 'name' | 'note' | 'colour' | 'pinned' | 'paused' | 'trashed',
+    value: string | number | null,
+  ): void {
     this.#run(`UPDATE runs SET ${column} = ? WHERE key = ?`, value, keyOf(this.#connection, id));
   }
 

@@ -86,16 +86,25 @@ export class Scheduler implements Living {
   /** Checkpoints what is under way and lets it rest, all but one. @returns who rests now, to be continued later */
   async restAllBut(id: string | undefined): Promise<string[]> {
     const running = [...this.#live].filter(([run, { trainer }]) => run !== id && isBusy(trainer.state));
+    const awake = running.filter(([, { trainer }]) => trainer.state.state !== 'pausing').map(([run]) => run);
     for (const [, { trainer }] of running) trainer.pause();
     const rests = () => running.every(([run, live]) => this.#live.get(run) !== live || !isBusy(live.trainer.state));
     while (!this.#changes.closed && !rests()) await this.#changes.next(undefined, longestWaitMs);
     await new Promise((resolve) => setImmediate(resolve)); // what they told last is written down
-    return running.map(([run]) => run);
+    return awake;
   }
 
   /** Whether nothing is under way and nothing waits. */
   get idle(): boolean {
-    return this.#live.size === 0 && !this.#store.queue.entries().some(({ run }) => this.#readable(run) !== undefined);
+    return this.#live.size === 0 && !this.hasWork;
+  }
+
+  /** Whether there is something to train: what rests is not. */
+  get hasWork(): boolean {
+    return (
+      [...this.#live.values()].some(({ trainer }) => trainer.state.state !== 'paused') ||
+      this.#store.queue.entries().some(({ run }) => this.#readable(run) !== undefined)
+    );
   }
 
   /** Begins what waits, as far as devices have room. */
@@ -216,7 +225,10 @@ export class Scheduler implements Living {
       this.#store.transaction(() => {
         this.#store.runs.endAttempt(id, end);
         const handOver = live?.handOver === true && end.state !== 'finished' && end.state !== 'failed';
-        if (handOver || (end.state === 'interrupted' && !this.#closing && this.restarts.take(id))) {
+        if (this.#store.runs.standing(id).paused !== null) {
+          // It rests with the next owner, too; with this one it has ended.
+          if (!handOver) this.#store.runs.setPaused(id, false);
+        } else if (handOver || (end.state === 'interrupted' && !this.#closing && this.restarts.take(id))) {
           this.#store.queue.add(id, live?.asked);
           this.#store.queue.reorder([id]);
         }
