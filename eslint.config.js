@@ -90,7 +90,9 @@ export default defineConfig(
   },
   {
     files: ['scripts/**/*.mjs', 'test/**/*.mjs', '*.js'],
-    languageOptions: { globals: { process: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly' } },
+    languageOptions: {
+      globals: { process: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', queueMicrotask: 'readonly' },
+    },
   },
   { files: ['bench/in-page.mjs'], rules: { 'no-undef': 'off' } }, // the page's globals
   {

@@ -89,6 +89,8 @@ export const runRecordSchema = z.object({
   tags: z.array(z.string()),
   /** Since when it is in the trash, or null. */
   trashed: time.nullable(),
+  /** Since when a person has it rest, or null. */
+  paused: time.nullable(),
   /** Its place in the queue, or null. */
   queued: queueEntrySchema.nullable(),
   attempts: z.array(attemptSchema),

@@ -1,10 +1,9 @@
-import { fork } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { createContext, runInContext } from 'node:vm';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type * as Electron from 'electron';
+import { electronStandIn } from './electron-stand-in.ts';
 
 /**
  * What Sparrow calls of Electron, in plain Node: `node --import=electron-module.ts out/main/electron.js` runs the built main
@@ -21,14 +20,6 @@ registerHooks({
 /** To the test. */
 function say(message: object): void {
   process.send?.(message);
-}
-
-/** In a utility process `parentPort` is the channel, and the end of the main process its own. */
-if (process.env['STAND_IN_UTILITY'] === '1') {
-  const parentPort = Object.assign(new EventEmitter(), { postMessage: say });
-  process.on('message', (data) => parentPort.emit('message', { data }));
-  process.on('disconnect', () => process.exit(0));
-  Object.assign(process, { parentPort });
 }
 
 type AppMethods = 'enableSandbox' | 'requestSingleInstanceLock' | 'whenReady' | 'quit' | 'exit' | 'setPath';
@@ -89,38 +80,25 @@ export const dialog: Pick<Electron.Dialog, 'showErrorBox'> = {
 export const Menu = { buildFromTemplate: () => ({}), setApplicationMenu: () => undefined };
 export const ipcMain = new EventEmitter();
 
-/** A port of the main process, where what comes before `start` waits. */
-class MainPort extends EventEmitter implements Pick<Electron.MessagePortMain, 'postMessage' | 'start' | 'close'> {
-  readonly port: MessagePort;
-  constructor(port: MessagePort) {
-    super();
-    this.port = port;
-    port.on('close', () => this.emit('close'));
-  }
-  start(): void {
-    this.port.on('message', (data: unknown) => this.emit('message', { data }));
-  }
-  postMessage(message: unknown): void {
-    this.port.postMessage(message);
-  }
-  close(): void {
-    this.port.close();
-  }
-}
+export const MessageChannelMain = electronStandIn.MessageChannelMain;
+type Port = InstanceType<typeof MessageChannelMain>['port1'];
 
-export class MessageChannelMain {
-  readonly #channel = new MessageChannel();
-  readonly port1 = new MainPort(this.#channel.port1);
-  readonly port2 = new MainPort(this.#channel.port2);
-}
+export const utilityProcess: typeof electronStandIn.utilityProcess = {
+  fork: (...args) => {
+    const child = electronStandIn.utilityProcess.fork(...args);
+    child.on('spawn', () => {
+      say({ utility: child.pid });
+    });
+    return child;
+  },
+};
 
 /** The window's contents: the preload, and of the page what the test says. */
 class Contents extends EventEmitter {
   readonly #renderer = new EventEmitter();
   readonly mainFrame = {
     url: '',
-    postMessage: (channel: string, _message: unknown, ports: MainPort[]) =>
-      this.#renderer.emit(channel, { ports: ports.map(({ port }) => port) }),
+    postMessage: (channel: string, _message: unknown, ports: Port[]) => this.#renderer.emit(channel, { ports }),
   };
   getURL(): string {
     return this.mainFrame.url;
@@ -144,10 +122,11 @@ class Contents extends EventEmitter {
       webUtils: {},
     };
     const window = {
-      postMessage: (message: unknown, _origin: string, [port]: MessagePort[]) => {
-        port.on('message', (wire: unknown) => {
-          say({ wire });
+      postMessage: (message: unknown, _origin: string, [port]: Port[]) => {
+        port.on('message', ({ data }) => {
+          say({ wire: data as unknown });
         });
+        port.start();
         process.on('message', (wire) => {
           port.postMessage(wire);
         });
@@ -188,13 +167,3 @@ export class BrowserWindow extends EventEmitter {
     say({ called: 'hide' });
   }
 }
-
-export const utilityProcess = {
-  fork: (path: string, args: string[], { stdio }: { stdio: ('ignore' | 'pipe')[] }) => {
-    const env = { ...process.env, STAND_IN_UTILITY: '1' };
-    const execArgv = [`--import=${url}`];
-    const child = fork(path, args, { env, execArgv, serialization: 'advanced', stdio: [...stdio, 'ipc'] });
-    say({ utility: child.pid });
-    return Object.assign(child, { postMessage: (message: object) => child.connected && child.send(message) });
-  },
-};

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Session, WebContents } from 'electron';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import builder from '../../electron-builder.cjs';
 import { guardContents, guardSession, openLink } from '../../src/main/shells/electron/guards.js';
 import { answerPage } from '../../src/main/shells/electron/page.js';
 import * as rules from '../../src/main/shells/electron/rules.js';
@@ -171,4 +172,17 @@ test('the scheme shows files of the page under its policy, and nothing outside',
   }
   for (const url of strangers) expect((await ask(url)).status).toBe(403);
   expect((await ask(rules.pageUrl, 'POST')).status).toBe(405);
+});
+
+test('what Electron could do besides is burnt out of its binary', () => {
+  expect(builder.electronFuses).toEqual({
+    runAsNode: true, // corpus processes and some engines need it
+    enableNodeOptionsEnvironmentVariable: false,
+    enableNodeCliInspectArguments: false,
+    onlyLoadAppFromAsar: true,
+    enableEmbeddedAsarIntegrityValidation: true,
+    enableCookieEncryption: true,
+    grantFileProtocolExtraPrivileges: false,
+  });
+  expect(builder.asar).toBe(true);
 });

@@ -121,7 +121,7 @@ test(
           {
             write: (events) => store.events.ingest(events.map((numbered) => ({ run: id, ...numbered }))),
             onState: () => undefined,
-            spawn: trainers.spawn,
+            spawn: () => trainers.spawn('auto'),
             patience: { startMs: 1000, silenceMs: 1000, stopMs: 1000 },
           },
         );

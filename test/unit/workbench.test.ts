@@ -9,7 +9,7 @@ import { OwnerLeaves } from '../../src/shared/contract/errors.js';
 import { UserError } from '../../src/shared/errors.js';
 import { sweep } from '../../src/shared/sweep.js';
 import { ProcessLock } from '../../src/system/process-lock.js';
-import { desk } from './support/desk.js';
+import { desk, type Desk } from './support/desk.js';
 import { told } from './support/fake-trainer.js';
 
 const config = (name: string) => ({ name, training: { epochs: 3 } });
@@ -49,12 +49,25 @@ describe('the queue', () => {
   });
 
   test('can be put into another order, in which runs then begin', async () => {
-    const { workbench, trainers } = desk();
+    const { workbench, trainers, store } = desk();
     const [, b, c] = workbench.commands.create([config('a'), config('b'), config('c')], 0);
     workbench.commands.reorder([c]);
     expect((await workbench.views.get(b)).state).toEqual({ state: 'queued', ahead: 2 });
     trainers.last.end();
     await expect.poll(async () => (await workbench.views.get(c)).state.state, patience).toBe('starting');
+    workbench.commands.create([config('d'), config('e')], 0);
+    const order = () => store.queue.entries().map(({ run }) => run);
+    expect(order()).toEqual(['b-1', 'd-1', 'e-1']);
+    workbench.commands.reorder(['e-1', 'd-1'], 'b-1');
+    expect(order()).toEqual(['e-1', 'd-1', 'b-1']);
+    workbench.commands.reorder(['e-1'], null);
+    expect(order()).toEqual(['d-1', 'b-1', 'e-1']);
+    expect(() => {
+      workbench.commands.reorder(['b-1'], 'b-1');
+    }).toThrow('b-1 cannot begin before itself');
+    expect(() => {
+      workbench.commands.reorder(['b-1'], c);
+    }).toThrow(`${c} does not wait in the queue`);
     expect(() => {
       workbench.commands.reorder(['a-1']);
     }).toThrow('a-1 does not wait in the queue');
@@ -277,6 +290,72 @@ test('a run at whose folder a process is still at work is not deleted', () => {
   workbench.commands.purge([id]);
   expect(existsSync(folder)).toBe(false);
   expect(trainers.all).toEqual([]);
+});
+
+describe('a run that a person has paused', () => {
+  const rest = async ({ workbench, trainers }: Desk) => {
+    const [id, next] = workbench.commands.create([config('resting'), config('next')], 0);
+    trainers.last.tell(told.started);
+    workbench.commands.pause(id);
+    trainers.last.tell(told.checkpoint, told.paused);
+    await expect.poll(() => trainers.last.acknowledged, patience).toBe(2);
+    return { id, next };
+  };
+  const stateOf = async ({ workbench }: Desk, id: string) => (await workbench.views.get(id)).state;
+
+  test('rests on when its owner leaves, keeps nobody from its device, and goes on when it is told to', async () => {
+    const first = desk();
+    const { id, next } = await rest(first);
+    expect(first.workbench.scheduler.hasWork).toBe(true);
+    const closing = first.workbench.close(() => true);
+    first.trainers.last.tell(told.checkpoint, told.stopped);
+    first.trainers.last.end();
+    await closing;
+    expect(first.store.queue.entries().map(({ run }) => run)).toEqual([next]);
+    const second = desk({ path: first.path });
+    expect(await stateOf(second, id)).toEqual({ state: 'paused' });
+    expect(await stateOf(second, next)).toEqual({ state: 'starting' });
+    second.workbench.commands.resume(id, { restarts: 0, threads: 3 });
+    expect(await stateOf(second, id)).toEqual({ state: 'queued', ahead: 1 });
+    second.trainers.last.end();
+    await expect.poll(() => second.trainers.all.length, patience).toBe(2);
+    expect(second.trainers.last.commands[0]).toMatchObject({ resume: true, config: { device: { threads: 3 } } });
+    expect(await stateOf(second, id)).toEqual({ state: 'starting' });
+  });
+
+  test('rests on when its owner is killed; stopped then, it is stopped', async () => {
+    const first = desk();
+    const { id } = await rest(first);
+    const second = desk({ path: first.path, start: false });
+    expect(await stateOf(second, id)).toEqual({ state: 'paused' });
+    expect(() => {
+      second.workbench.commands.pause(id);
+    }).toThrow(`${id} is paused: only a run that is being trained can be paused`);
+    second.workbench.commands.stop(id, false);
+    expect(await stateOf(second, id)).toEqual({ state: 'stopped' });
+    second.workbench.commands.resume(id, { restarts: 0 });
+    expect(await stateOf(second, id)).toMatchObject({ state: 'queued' });
+  });
+
+  test('goes on where it rests, with the threads it has, and no longer rests with the next owner', async () => {
+    const first = desk();
+    const { id } = await rest(first);
+    expect(() => {
+      first.workbench.commands.resume(id, { restarts: 0, threads: 2 });
+    }).toThrow(`${id} rests with the threads it has`);
+    first.workbench.commands.resume(id, { restarts: 0 });
+    expect(await stateOf(first, id)).toEqual({ state: 'running' });
+    expect(first.trainers.last.asked).toEqual(['train', 'pause', 'continue']);
+    const second = desk({ path: first.path, start: false });
+    expect(await stateOf(second, id)).toMatchObject({ state: 'interrupted' });
+  });
+
+  test('is interrupted if its trainer dies while it rests', async () => {
+    const here = desk();
+    const { id } = await rest(here);
+    here.trainers.last.end('SIGKILL');
+    await expect.poll(() => stateOf(here, id), patience).toMatchObject({ state: 'interrupted' });
+  });
 });
 
 describe('a sweep', () => {

@@ -72,8 +72,8 @@ export function routerOf(workbench: Workbench, version: string) {
       }),
     },
     queue: {
-      reorder: os.queue.reorder.handler(({ input: { ids } }) => {
-        commands.reorder(ids);
+      reorder: os.queue.reorder.handler(({ input: { ids, before } }) => {
+        commands.reorder(ids, before);
         return {};
       }),
     },

@@ -19,6 +19,9 @@ import { Workbench } from '../workbench/workbench.js';
 import { announce, dropAddress, newAddress, removeEndpoint } from './endpoint.js';
 import { limits } from './limits.js';
 
+/** How often to look whether a backup is due. */
+const backupMs = 60 * 60 * 1000;
+
 export interface OwnerOptions {
   /** How trainers are started, if not as plain Node processes. */
   readonly spawn?: Spawn;
@@ -35,6 +38,8 @@ export class Owner {
   readonly #folder: string;
   #server: Server | undefined;
   readonly #guests = new Set<Socket>();
+  readonly #leaving = new AbortController();
+  #backup: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
   /** Becomes the owner; undefined while somebody else is. The queue waits until the workbench is started. */
@@ -49,6 +54,7 @@ export class Owner {
       adoptEarlierRuns(store, runsFolder(), (text) => process.stderr.write(`sparrow: ${text}\n`));
       const owner = new Owner(folder, lock, store, options);
       await owner.#listen();
+      owner.#keepBackups();
       return owner;
     } catch (error) {
       store?.close();
@@ -95,6 +101,8 @@ export class Owner {
 
   async #close(handOver: (id: string) => boolean): Promise<void> {
     await this.workbench.close(handOver);
+    this.#leaving.abort();
+    await this.#backup;
     // What was asked before is answered: the last news of runs that were stopped among it.
     await new Promise((resolve) => setImmediate(resolve));
     const server = this.#server;
@@ -109,6 +117,19 @@ export class Owner {
     await this.#reader.close();
     this.#store.close();
     this.#lock.release();
+  }
+
+  /** Now and from time to time. One that fails, for want of room, say, is tried again. */
+  #keepBackups(): void {
+    const keep = () => {
+      this.#backup = this.#store.backUpIfDue(this.#leaving.signal).catch(() => undefined);
+    };
+    keep();
+    const timer = setInterval(keep, backupMs);
+    timer.unref();
+    this.#leaving.signal.addEventListener('abort', () => {
+      clearInterval(timer);
+    });
   }
 
   async #listen(): Promise<void> {

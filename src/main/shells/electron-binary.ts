@@ -25,8 +25,8 @@ export async function electronBinary(asked: AbortSignal, say: (text: string) => 
   return fetched;
 }
 
-/** As the `electron` package finds it, which cannot be asked: it would fetch at once, and without a bound. */
-function findBinary(): string | undefined {
+/** Path of the binary if it is here, as the `electron` package finds it, which cannot be asked: it would fetch at once, and without a bound. */
+export function findBinary(): string | undefined {
   const folder = packageFolder();
   const overridden = process.env['ELECTRON_OVERRIDE_DIST_PATH'];
   const named = join(folder, 'path.txt');

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { UserError } from '../../shared/errors.js';
-import { keepLastWords } from '../trainers/trainer-process.js';
+import { LastWords } from '../trainers/last-words.js';
 import { electronBinary } from './electron-binary.js';
 import { startedByNpm, windowIsOpen } from './start-signals.js';
 
@@ -26,8 +26,11 @@ export async function showWindow(asked: AbortSignal, say: (text: string) => void
   const end = () => child.kill('SIGTERM');
   asked.addEventListener('abort', end);
   if (asked.aborted) end();
-  const lastWords = keepLastWords(child.stderr);
-  child.stderr.pipe(process.stderr);
+  const words = new LastWords();
+  child.stderr.on('data', (chunk: Buffer) => {
+    words.add(chunk);
+    process.stderr.write(chunk);
+  });
   const closed = new Promise<string | number>((resolve) => {
     child.once('error', ({ message }) => {
       resolve(message);
@@ -49,14 +52,14 @@ export async function showWindow(asked: AbortSignal, say: (text: string) => void
   clearTimeout(late);
   if (how !== 'open' && how !== 0) {
     child.kill('SIGKILL');
-    throw new UserError(whyNot(typeof how === 'number' ? `exit status ${how}` : how, lastWords()));
+    throw new UserError(whyNot(typeof how === 'number' ? `exit status ${how}` : how, words.text));
   }
   const status = await closed;
   return typeof status === 'number' ? status : 1;
 }
 
 /** Elsewhere than on Unix there always is one. */
-function hasDisplay(platform: NodeJS.Platform, environment: NodeJS.ProcessEnv): boolean {
+export function hasDisplay(platform: NodeJS.Platform, environment: NodeJS.ProcessEnv): boolean {
   if (platform === 'win32' || platform === 'darwin') return true;
   return Boolean(environment['DISPLAY']) || Boolean(environment['WAYLAND_DISPLAY']);
 }

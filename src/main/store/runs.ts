@@ -19,7 +19,7 @@ import { isTrashed, keyIfThere, keyOf } from './keys.js';
 import { lastEventOf, progressOf } from './progress.js';
 import type { RunReader } from './store.js';
 
-const columns = 'key, id, name, config, colour, created, pinned, note, trashed';
+const columns = 'key, id, name, config, colour, created, pinned, note, trashed, paused';
 /** The columns of which nothing is asked but that SQLite gives them. */
 const keySchema = z.object({ key: z.int(), id: z.string(), config: z.string() }).loose();
 
@@ -73,8 +73,10 @@ export class RunRows implements RunReader {
   standing(id: string): Standing {
     const key = keyOf(this.#connection, id);
     const what = `run ${id}`;
+    const [paused] = this.#connection.query('SELECT paused FROM runs WHERE key = ?').row(key) as [number | null];
     return {
       id,
+      paused,
       queued: queueEntryOf(this.#connection, key) ?? null,
       attempts: attemptsOf(this.#connection, key, what, 1),
       progress: lastEventOf(this.#connection, key, what),

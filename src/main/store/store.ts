@@ -48,8 +48,10 @@ export interface WritableStore extends ReadableStore {
   readonly settings: SettingWriter;
   /** All that `work` writes, or nothing if it throws. May be nested. */
   transaction<T>(work: () => T): T;
-  /** Copies the whole database beside itself and returns the path of the copy. */
-  backUp(): string;
+  /** Copies the whole database beside itself, while it may be read and written. @returns the path of the copy */
+  backUp(): Promise<string>;
+  /** The same if the newest backup is older than a day and the database has changed since; the signal ends it. */
+  backUpIfDue(signal: AbortSignal): Promise<string | undefined>;
 }
 
 export interface RunReader {
@@ -75,6 +77,8 @@ export interface RunWriter extends RunReader {
   create(configs: readonly RunConfig[], isTaken?: (id: string) => boolean): RunRecord[];
   /** A trainer is about to be started. The one before, if it never ended, is closed as its last event says. */
   beginAttempt(id: string, process?: AttemptProcess): Attempt;
+  /** The trainer of the run's last attempt is a process now. */
+  setProcess(id: string, pid: number): void;
   /** The trainer of the run's last attempt is gone. */
   endAttempt(id: string, end: TrainerEnd): void;
   /**
@@ -91,6 +95,8 @@ export interface RunWriter extends RunReader {
   removeTags(id: string, tags: readonly string[]): void;
   /** Exactly these runs are pinned, in this order. @returns those that are pinned now or were before */
   pin(ids: readonly string[]): string[];
+  /** Writes down that a person has it rest, or that it no longer does. */
+  setPaused(id: string, paused: boolean): void;
   /** Into the trash and out of the queue; a run in the trash keeps everything. */
   trash(id: string): void;
   restore(id: string): void;

@@ -50,6 +50,14 @@ export class Commands {
     const record = this.#store.runs.get(id);
     const state = this.#scheduler.states.of(record);
     if (state.state === 'finished') throw new UserError(`${id} is finished: there is nothing to resume`);
+    if (state.state === 'paused' || state.state === 'pausing') {
+      if (threads !== undefined && this.#scheduler.trainerOf(id) !== undefined) {
+        throw new UserError(`${id} rests with the threads it has: "sparrow stop ${id}" first to give it others`);
+      }
+      this.#scheduler.restarts.allow(id, restarts);
+      this.#goOn(id, threads);
+      return;
+    }
     if (!isEnd(state) && state.state !== 'queued') {
       throw new UserError(`${id} is ${state.state} already: "sparrow show ${id}" says how it stands`);
     }
@@ -58,12 +66,16 @@ export class Commands {
     this.#queued([id], restarts);
   }
 
+  /** It rests until it is continued, under whatever owner. */
   pause(id: string): void {
-    this.#trainerOf(id, 'paused').pause();
+    const trainer = this.#trainerOf(id, 'paused');
+    this.#store.runs.setPaused(id, true);
+    trainer.pause();
   }
 
   continue(id: string): void {
-    this.#trainerOf(id, 'continued').continue();
+    if (this.#scheduler.states.ofId(id).state !== 'paused') this.#trainerOf(id, 'continued');
+    this.#goOn(id, undefined);
   }
 
   /** @param now without a checkpoint */
@@ -73,16 +85,30 @@ export class Commands {
       return;
     }
     const state = this.#scheduler.states.ofId(id);
-    if (state.state !== 'queued') throw new UserError(`${id} is ${state.state}: there is nothing to stop`);
-    this.#store.queue.remove(id);
+    if (state.state !== 'queued' && state.state !== 'paused') {
+      throw new UserError(`${id} is ${state.state}: there is nothing to stop`);
+    }
+    this.#store.transaction(() => {
+      this.#store.queue.remove(id);
+      if (state.state !== 'paused') return;
+      this.#store.runs.setPaused(id, false);
+      this.#store.runs.endAttempt(id, { state: 'stopped' });
+    });
     this.#scheduler.touchQueue(id);
   }
 
-  reorder(ids: readonly string[]): void {
-    const waiting = new Set(this.#store.queue.entries().map(({ run }) => run));
-    const stranger = ids.find((id) => !waiting.has(id));
+  /** @param before which they are to begin, one that waits as well; all others if it is not said, none if it is null */
+  reorder(ids: readonly string[], before?: string | null): void {
+    const waiting = this.#store.queue.entries().map(({ run }) => run);
+    const named = typeof before === 'string' ? [...ids, before] : ids;
+    const stranger = named.find((id) => !waiting.includes(id));
     if (stranger !== undefined) throw new UserError(`${stranger} does not wait in the queue: it cannot be moved there`);
-    this.#store.queue.reorder(ids);
+    if (typeof before === 'string' && ids.includes(before)) {
+      throw new UserError(`${before} cannot begin before itself: name another`);
+    }
+    const others = waiting.filter((id) => !ids.includes(id));
+    const place = before === undefined ? 0 : before === null ? others.length : others.indexOf(before);
+    this.#store.queue.reorder([...others.slice(0, place), ...ids, ...others.slice(place)]);
     this.#scheduler.touchQueue();
   }
 
@@ -155,6 +181,24 @@ export class Commands {
     this.#asked = true;
     for (const id of ids) this.#scheduler.restarts.allow(id, restarts);
     this.#scheduler.touchQueue(...ids);
+    this.#scheduler.advance();
+  }
+
+  /** A run that rests: its trainer goes on, or a new one begins before all others. */
+  #goOn(id: string, threads: number | undefined): void {
+    const trainer = this.#scheduler.trainerOf(id);
+    this.#store.transaction(() => {
+      this.#store.runs.setPaused(id, false);
+      if (trainer !== undefined) return;
+      this.#enqueue(id, threads);
+      this.#store.queue.reorder([id]);
+    });
+    if (trainer !== undefined) {
+      trainer.continue();
+      return;
+    }
+    this.#asked = true;
+    this.#scheduler.touchQueue(id);
     this.#scheduler.advance();
   }
 

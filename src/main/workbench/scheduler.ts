@@ -5,7 +5,7 @@ import type { RunState, TrainerEnd, TrainerState } from '../../shared/run-state.
 import { deviceOf, devices, nextRuns } from '../queue/queue.js';
 import type { WritableStore } from '../store/store.js';
 import { Trainer, type Patience } from '../trainers/trainer.js';
-import type { Spawn } from '../trainers/trainer-process.js';
+import { nodeTrainers, type Spawn } from '../trainers/trainer-process.js';
 import type { Changes } from './changes.js';
 import { Restarts } from './restarts.js';
 import { States, type Living } from './states.js';
@@ -16,6 +16,7 @@ export interface SchedulerOptions {
   readonly corporaFolder: string;
   readonly patience: Patience;
   readonly runsPerDevice: number;
+  /** Plain Node children where it is not said. */
   readonly spawn?: Spawn;
 }
 
@@ -41,6 +42,7 @@ export class Scheduler implements Living {
   readonly #live = new Map<string, Live>();
   /** Queued runs that cannot be read and were told: the queue goes on without them. */
   readonly #damaged = new Set<string>();
+  readonly #spawn: Spawn;
   #closing = false;
   #held = false;
   #defect: ((error: unknown) => void) | undefined;
@@ -49,6 +51,7 @@ export class Scheduler implements Living {
     this.#options = options;
     this.#store = options.store;
     this.#changes = changes;
+    this.#spawn = options.spawn ?? nodeTrainers();
     this.states = new States(options.store, changes, this);
   }
 
@@ -83,16 +86,25 @@ export class Scheduler implements Living {
   /** Checkpoints what is under way and lets it rest, all but one. @returns who rests now, to be continued later */
   async restAllBut(id: string | undefined): Promise<string[]> {
     const running = [...this.#live].filter(([run, { trainer }]) => run !== id && isBusy(trainer.state));
+    const awake = running.filter(([, { trainer }]) => trainer.state.state !== 'pausing').map(([run]) => run);
     for (const [, { trainer }] of running) trainer.pause();
     const rests = () => running.every(([run, live]) => this.#live.get(run) !== live || !isBusy(live.trainer.state));
     while (!this.#changes.closed && !rests()) await this.#changes.next(undefined, longestWaitMs);
     await new Promise((resolve) => setImmediate(resolve)); // what they told last is written down
-    return running.map(([run]) => run);
+    return awake;
   }
 
   /** Whether nothing is under way and nothing waits. */
   get idle(): boolean {
-    return this.#live.size === 0 && !this.#store.queue.entries().some(({ run }) => this.#readable(run) !== undefined);
+    return this.#live.size === 0 && !this.hasWork;
+  }
+
+  /** Whether there is something to train: what rests is not. */
+  get hasWork(): boolean {
+    return (
+      [...this.#live.values()].some(({ trainer }) => trainer.state.state !== 'paused') ||
+      this.#store.queue.entries().some(({ run }) => this.#readable(run) !== undefined)
+    );
   }
 
   /** Begins what waits, as far as devices have room. */
@@ -175,7 +187,7 @@ export class Scheduler implements Living {
           this.#changes.touch([id]);
         },
         patience: this.#options.patience,
-        ...(this.#options.spawn === undefined ? {} : { spawn: this.#options.spawn }),
+        spawn: () => this.#spawn(config.device.engine),
       },
     );
     this.#live.set(id, { trainer, device, asked, handOver: false });
@@ -193,8 +205,17 @@ export class Scheduler implements Living {
       this.touchQueue(id);
     }
     this.states.forget(id);
+    if (trainer.pid === undefined) void this.#noteProcess(id, trainer);
     void trainer.end.then((end) => {
       this.#ended(id, end);
+    });
+  }
+
+  /** So that an orphan is known for one, should this process be killed. */
+  async #noteProcess(id: string, trainer: Trainer): Promise<void> {
+    await trainer.spawned;
+    this.#guarded(() => {
+      if (trainer.pid !== undefined) this.#store.runs.setProcess(id, trainer.pid);
     });
   }
 
@@ -204,7 +225,10 @@ export class Scheduler implements Living {
       this.#store.transaction(() => {
         this.#store.runs.endAttempt(id, end);
         const handOver = live?.handOver === true && end.state !== 'finished' && end.state !== 'failed';
-        if (handOver || (end.state === 'interrupted' && !this.#closing && this.restarts.take(id))) {
+        if (this.#store.runs.standing(id).paused !== null) {
+          // It rests with the next owner, too; with this one it has ended.
+          if (!handOver) this.#store.runs.setPaused(id, false);
+        } else if (handOver || (end.state === 'interrupted' && !this.#closing && this.restarts.take(id))) {
           this.#store.queue.add(id, live?.asked);
           this.#store.queue.reorder([id]);
         }
@@ -217,8 +241,15 @@ export class Scheduler implements Living {
       this.#live.delete(id);
       this.touchQueue(id);
     }
-    try {
+    this.#guarded(() => {
       this.advance();
+    });
+  }
+
+  /** Where nobody asked, nobody is answered. */
+  #guarded(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.#defect?.(error);
     }

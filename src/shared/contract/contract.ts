@@ -80,7 +80,7 @@ export const contract = {
       .output(z.object({ ids })),
     /** Queues the demonstration where there never was any run; once, or the person who has removed it would have it again. */
     demonstrate: oc.input(nothing).output(z.object({ ids: z.array(id) })),
-    /** Queues a run that has ended to go on from its last checkpoint. */
+    /** Has a run that rests go on, or queues one that has ended to go on from its last checkpoint. */
     resume: oc
       .input(
         z.strictObject({
@@ -90,7 +90,7 @@ export const contract = {
         }),
       )
       .output(nothing),
-    /** Checkpoints and rests, holding its device. */
+    /** Checkpoints and rests, holding its device while its trainer lives; with the next owner it rests on without one. */
     pause: oc.input(z.strictObject({ id })).output(nothing),
     /** Ends the rest. */
     continue: oc.input(z.strictObject({ id })).output(nothing),
@@ -140,8 +140,8 @@ export const contract = {
     discard: oc.input(z.strictObject({ id })).output(nothing),
   },
   queue: {
-    /** These begin first, in this order; the others follow as they were. */
-    reorder: oc.input(z.strictObject({ ids })).output(nothing),
+    /** These begin in this order before another that waits, first of all if none is named, last if it is null. */
+    reorder: oc.input(z.strictObject({ ids, before: id.nullable().optional() })).output(nothing),
   },
   settings: {
     /** The value, or none where it was never set. */

@@ -90,7 +90,7 @@ export class Session {
     }
     const { owner } = this.#seat;
     // One that was here for a moment leaves alone what waited before, but not what a guest has queued with it.
-    const left = (this.#started || owner.workbench.commands.asked) && !owner.workbench.scheduler.idle;
+    const left = (this.#started || owner.workbench.commands.asked) && owner.workbench.scheduler.hasWork;
     await owner.close(() => true);
     if (left) startBackgroundOwner();
   }

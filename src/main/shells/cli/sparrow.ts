@@ -8,6 +8,7 @@ import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
+import { queueCommand } from './queue.js';
 import { presetsCommand } from './presets.js';
 import { runsCommand, showCommand } from './runs.js';
 import { serveCommand } from './serve.js';
@@ -35,6 +36,7 @@ for (const command of [
   showCommand(),
   pauseCommand(),
   stopCommand(),
+  queueCommand(),
   removeCommand(),
   tagCommand(),
   noteCommand(),

@@ -14,6 +14,7 @@ import {
 import { channels } from '../../../shared/bridge.js';
 import { explained, messageOf } from '../../../shared/errors.js';
 import { dataFolder, prepareDataFolder } from '../../data-folder.js';
+import { electronTrainers } from '../../trainers/utility-trainers.js';
 import { mainPortWire } from '../../transports/main-port-wire.js';
 import { tell } from '../cli/tell.js';
 import { Host } from '../host.js';
@@ -23,7 +24,6 @@ import { guardContents, guardSession, openLink } from './guards.js';
 import { menuTemplate } from './menu.js';
 import { answerPage } from './page.js';
 import { isOurSender, pageUrl, scheme, schemePrivileges, webPreferences } from './rules.js';
-import { utilityTrainers } from './utility-trainers.js';
 
 /** Electron's main process: the window on the workbench. What must be said before the app is ready comes first. */
 app.enableSandbox();
@@ -50,7 +50,7 @@ function start(): void {
 
 async function open(): Promise<void> {
   requirePage(pageFolder);
-  const host = await Host.open(tell, { spawn: utilityTrainers(utilityProcess) });
+  const host = await Host.open(tell, { spawn: electronTrainers({ utilityProcess, MessageChannelMain }) });
   endWith(host);
   guardSession(session.defaultSession);
   protocol.handle(scheme, (request) => answerPage(pageFolder, request));
