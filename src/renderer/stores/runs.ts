@@ -38,7 +38,7 @@ export const useRuns = defineStore('runs', () => {
       // They are answered in this order: what happens after the first two is told as news, whether the list has it or not.
       const [{ cursor }, { version }] = await Promise.all([
         client.now({}),
-        client.news({ after: Number.MAX_SAFE_INTEGER }),
+        client.news({ runs: [], after: Number.MAX_SAFE_INTEGER }),
         readAll(),
       ]);
       status.value = 'ready';
