@@ -3,7 +3,8 @@
 /** Adds a function to the page: resolves when a frame has been painted in which one selector finds something and another nothing. */
 export function watchPaint() {
   window.paintedWith = (selector, without) =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
+      setTimeout(() => reject(new Error(`there is no ${selector}, or there is ${without}`)), 60_000);
       const look = () => {
         const isThere = document.querySelector(selector) !== null;
         const isRead = without === undefined || document.querySelector(without) === null;

@@ -36,7 +36,7 @@ const browser = await openBrowser();
 const server = new Server({ path: folder }, { bundle: join(import.meta.dirname, 'sparrow.js') });
 try {
   const { page } = await openPage(
-    await browser.newContext({ viewport: { width: 1360, height: 900 }, deviceScaleFactor: 1 }),
+    await browser.newContext({ viewport: { width: 1440, height: 900 }, deviceScaleFactor: 1 }),
   );
   const link = await server.link();
   await page.goto(link);
@@ -56,7 +56,7 @@ try {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     for (const [name, path, ready, height = 900] of pages) {
-      await page.setViewportSize({ width: 1360, height });
+      await page.setViewportSize({ width: 1440, height });
       await page.goto(`${new URL(link).origin}/#${path}`);
       await page.locator(ready).first().waitFor();
       await settled(page);

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { attach } from '../../src/main/owner/join.js';
@@ -288,6 +290,29 @@ test('runs are named and tagged, moved to the trash, brought back and deleted fo
   await page.getByText(/deleted for good: .* freed/).waitFor();
   await page.getByText('The trash is empty.').waitFor();
   expect(inDatabase(home.run('diverging-1'), ({ runs }) => runs.has('diverging-1'))).toBe(false);
+});
+
+test('a corpus is imported, offered to new runs, and deleted', async () => {
+  await visit('/corpora');
+  for (const part of ['train', 'valid', 'test']) {
+    const file = join(home.path, `${part}.txt`);
+    writeFileSync(file, 'the cat sat on the mat\nthe dog sat on the cat\n'.repeat(100));
+    await page.getByPlaceholder(`/path/to/${part}.txt`).fill(file);
+  }
+  await page.getByRole('textbox', { name: 'Name' }).fill('cats');
+  await page.getByRole('button', { name: 'Import', exact: true }).click();
+  const row = page.getByRole('row', { name: /^cats imported/ });
+  await row.getByRole('cell', { name: '1,400', exact: true }).first().waitFor(); // words of 200 lines, and their ends
+  await visit('/new?preset=quick-dense&set=corpus.name%3Dcats');
+  await page
+    .getByRole('region', { name: 'What it amounts to' })
+    .getByText(/of dense/)
+    .waitFor();
+  await visit('/corpora');
+  await page.getByRole('button', { name: 'Delete cats' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await page.getByText(/^cats deleted: .* freed$/).waitFor();
+  await row.waitFor({ state: 'detached' });
 });
 
 test('settings and corpora are there, in the dark as well', async () => {

@@ -13,7 +13,7 @@ export function linearScale(values: Iterable<number>, room = 0.04): Scale | unde
   const extent = extentOf(values);
   if (extent === undefined) return undefined;
   const [low, high] = extent;
-  const free = high > low ? (high - low) * room : Math.abs(high) * 0.04 || 1;
+  const free = isWide(low, high) ? (high - low) * room : Math.abs(high) * 0.04 || 1;
   const [min, max] = [low - free, high + free];
   return { min, max, ticks: linearTicks(min, max) };
 }
@@ -31,7 +31,7 @@ export function logScale(values: Iterable<number>, room = 0.04): Scale | undefin
   const extent = extentOf(values, (value) => value > 0);
   if (extent === undefined) return undefined;
   const [low, high] = extent;
-  const factor = high > low ? (high / low) ** room : 1.05;
+  const factor = isWide(low, high) ? (high / low) ** room : 1.05;
   const [min, max] = [low / factor, high * factor];
   return { min, max, ticks: logTicks(min, max) };
 }
@@ -62,6 +62,11 @@ function ticksOf(digits: readonly number[], min: number, max: number): number[] 
     }
   }
   return ticks;
+}
+
+/** Whether there is anything to divide; numbers that differ in their last digits have no ticks between them. */
+function isWide(low: number, high: number): boolean {
+  return high - low > 1e-8 * Math.max(Math.abs(low), Math.abs(high));
 }
 
 /** Without the dust of binary fractions. */

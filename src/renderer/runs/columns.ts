@@ -17,13 +17,13 @@ export interface Column {
 }
 
 export const columns: readonly Column[] = [
-  { id: 'name', title: 'Run', width: 150, grows: 2, key: ({ name }) => name, usual: true },
-  { id: 'state', title: 'State', width: 96, key: ({ state }) => state, usual: true },
+  { id: 'name', title: 'Run', width: 130, grows: 2, key: ({ name }) => name, usual: true },
+  { id: 'state', title: 'State', width: 92, key: ({ state }) => state, usual: true },
   { id: 'model', title: 'Model', width: 104, key: ({ model }) => model, text: ({ model }) => model, usual: false },
   {
     id: 'method',
     title: 'Method',
-    width: 76,
+    width: 72,
     key: ({ method }) => method,
     text: ({ method }) => method,
     usual: true,
@@ -31,7 +31,7 @@ export const columns: readonly Column[] = [
   number(
     'density',
     'Density',
-    70,
+    66,
     ({ density }) => density,
     (value) => value.toFixed(3),
     true,
@@ -39,16 +39,16 @@ export const columns: readonly Column[] = [
   {
     id: 'corpus',
     title: 'Corpus',
-    width: 92,
+    width: 80,
     key: ({ corpus }) => corpus,
     text: ({ corpus }) => corpus,
     usual: true,
   },
   number('seed', 'Seed', 60, ({ seed }) => seed, String, false),
-  { id: 'progress', title: 'Progress', width: 160, grows: 1, key: ({ progress }) => progress, usual: true },
-  { id: 'validation', title: 'Validation', width: 100, usual: true },
-  number('best', 'Best valid ppl', 104, ({ bestValidationPerplexity }) => bestValidationPerplexity, perplexity, true),
-  number('test', 'Test ppl', 80, ({ testPerplexity }) => testPerplexity, perplexity, true),
+  { id: 'progress', title: 'Progress', width: 184, grows: 1, key: ({ progress }) => progress, usual: true },
+  { id: 'validation', title: 'Validation', width: 98, usual: true },
+  number('best', 'Best valid ppl', 102, ({ bestValidationPerplexity }) => bestValidationPerplexity, perplexity, true),
+  number('test', 'Test ppl', 76, ({ testPerplexity }) => testPerplexity, perplexity, true),
   number(
     'loss',
     'Loss',
@@ -57,9 +57,9 @@ export const columns: readonly Column[] = [
     (value) => value.toFixed(3),
     false,
   ),
-  number('speed', 'Words/s', 76, ({ tokensPerSecond }) => tokensPerSecond, integer, true),
+  number('speed', 'Words/s', 70, ({ tokensPerSecond }) => tokensPerSecond, integer, true),
   number('parameters', 'Parameters', 92, ({ parameters }) => parameters, magnitude, false),
-  number('active', 'Active', 80, ({ activeParameters }) => activeParameters, magnitude, true),
+  number('active', 'Active', 72, ({ activeParameters }) => activeParameters, magnitude, true),
   number('step', 'Step', 80, ({ step }) => step, integer, false),
   number('duration', 'Duration', 96, ({ durationMs }) => durationMs, duration, false),
   { ...number('created', 'Created', 132, ({ created }) => created, dateAndTime, false), isNumber: false },
@@ -72,7 +72,7 @@ export const columns: readonly Column[] = [
     usual: false,
   },
   number('rate', 'Learning rate', 96, ({ config }) => rateOf(config.optimizer), shortNumber, false),
-  { id: 'actions', title: 'Actions', width: 136, usual: true },
+  { id: 'actions', title: 'Actions', width: 128, usual: true },
 ];
 
 export const usualColumns = columns.filter(({ usual }) => usual).map(({ id }) => id);

@@ -30,7 +30,7 @@ export function matrixOption(
       return {
         value: [columns.indexOf(gate ?? whole), layers.indexOf(layer), value!],
         name: `${layerWords(layer)}, ${gate ?? 'all gates'}: ${integer(active)} of ${integer(size)} active`,
-        label: { color: depth > 0.6 ? (theme.dark ? '#06202b' : '#ffffff') : theme.text },
+        label: { color: labelColour(depth, theme) },
       };
     });
   return {
@@ -75,6 +75,11 @@ export function matrixOption(
       },
     ],
   };
+}
+
+/** Readable on its cell. */
+function labelColour(depth: number, { dark, text, panel }: ChartTheme): string {
+  return depth > (dark ? 0.5 : 0.75) ? (dark ? '#06202b' : panel) : text;
 }
 
 export function cellText(value: number, measure: Measure): string {

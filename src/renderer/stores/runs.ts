@@ -35,9 +35,12 @@ export const useRuns = defineStore('runs', () => {
     following = new AbortController();
     status.value = rows.size > 0 ? 'ready' : 'loading';
     try {
-      const { cursor } = await client.now({}); // before the list, so that nothing is missed between the two
-      const { version } = await client.news({ after: cursor, limit: 1 });
-      await readAll();
+      // They are answered in this order: what happens after the first two is told as news, whether the list has it or not.
+      const [{ cursor }, { version }] = await Promise.all([
+        client.now({}),
+        client.news({ runs: [], after: Number.MAX_SAFE_INTEGER }),
+        readAll(),
+      ]);
       status.value = 'ready';
       void followNews(client, { cursor, version }, take, following.signal);
     } catch (error) {

@@ -8,7 +8,7 @@ import { gone } from '../../support/sparrow.js';
 
 const usualBundle = join(import.meta.dirname, '../../../out/main/sparrow.js');
 /** A machine may be slow and busy: what is waited for is waited for so long. */
-export const patienceMs = 25_000;
+export const patienceMs = 60_000;
 
 /** `sparrow serve`, as it is installed. */
 export class Server {
