@@ -116,11 +116,19 @@ export interface AttemptProcess {
   readonly started?: number;
 }
 
+export interface EventRange {
+  /** Number of the first one. */
+  readonly from?: number;
+  readonly limit?: number;
+  /** Only these; all, if none are named. */
+  readonly types?: readonly RunEvent['type'][];
+}
+
 export interface EventReader {
   /** Events of all runs, or of one, after a cursor; the oldest first, at most `limit` (1,000). */
   after(cursor: number, options?: { readonly run?: string; readonly limit?: number }): StoredEvent[];
-  /** Events of a run from a number on, in order. */
-  of(run: string, options?: { readonly from?: number; readonly limit?: number }): StoredEvent[];
+  /** Events of a run from a number on, in order; of some types or of all. */
+  of(run: string, options?: EventRange): StoredEvent[];
   /** Cursor of the newest event, 0 where there is none. */
   lastCursor(): number;
 }
