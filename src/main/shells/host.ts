@@ -58,9 +58,9 @@ export class Host {
     if (seat?.kind === 'guest') seat.leave();
     if (seat?.kind !== 'owner') return [];
     const { runs } = await seat.owner.workbench.views.list(false);
-    const live = runs.filter(({ state }) => isLive(state)).map(({ record }) => record.id);
+    const busy = runs.filter(({ state }) => isLive(state) && state.state !== 'paused').map(({ record }) => record.id);
     await seat.owner.close(() => true);
-    return live;
+    return busy;
   }
 
   async #admit(wire: Wire): Promise<void> {
