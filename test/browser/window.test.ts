@@ -62,6 +62,11 @@ async function drawn(title: string): Promise<number> {
   );
 }
 
+/** A machine may be slow: what is to become true has time for it. */
+function soon<T>(value: () => T | Promise<T>) {
+  return expect.poll(value, { timeout: patienceMs });
+}
+
 async function download(click: () => Promise<void>): Promise<Record<string, string>[]> {
   const [file] = await Promise.all([page.waitForEvent('download'), click()]);
   return csvRows(await file.path());
@@ -81,7 +86,7 @@ test('the demonstration is announced, its curves move while it is trained, and i
   await page.getByRole('region', { name: 'Demonstration' }).getByRole('button', { name: 'Stop' }).waitFor();
   await run('quick-dense-1').getByRole('link').click();
   await page.getByRole('heading', { name: 'quick-dense' }).waitFor();
-  await expect.poll(() => drawn('Training loss'), { timeout: patienceMs }).toBeGreaterThan(3);
+  await soon(() => drawn('Training loss')).toBeGreaterThan(3);
   await page
     .getByText(/^Epoch \d: validation perplexity/)
     .first()
@@ -107,10 +112,10 @@ test('the table is filtered, sorted and reached by the keyboard', async () => {
   await page.getByText('there is no field nonsense').waitFor();
   await filter.fill('');
   await page.getByRole('button', { name: 'Best valid ppl' }).click();
-  await expect.poll(() => page.locator('[data-run]').first().getAttribute('data-run')).toBe('quick-dense-1');
+  await soon(() => page.locator('[data-run]').first().getAttribute('data-run')).toBe('quick-dense-1');
   await page.locator('[data-run="quick-dense-1"] a').focus();
   await page.keyboard.press('ArrowDown');
-  await expect.poll(() => page.locator('[data-run]:has(a:focus)').getAttribute('data-run')).not.toBe('quick-dense-1');
+  await soon(() => page.locator('[data-run]:has(a:focus)').getAttribute('data-run')).not.toBe('quick-dense-1');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: /quick-(selfish|static)/ }).waitFor();
   await page.goBack();
@@ -122,17 +127,17 @@ test('runs are compared, with what differs in their configurations; the view is 
   for (const name of ['quick-dense', 'quick-selfish'])
     await page.getByRole('checkbox', { name: `Select ${name}` }).check();
   await page.getByRole('toolbar').getByRole('link', { name: 'Compare' }).click();
-  await expect.poll(() => drawn('Validation perplexity')).toBeGreaterThan(0);
+  await soon(() => drawn('Validation perplexity')).toBeGreaterThan(0);
   const table = page.getByRole('region', { name: 'Compared runs' });
   expect(await table.locator('tbody tr').count()).toBe(2);
   await page.getByRole('rowheader', { name: 'method.density' }).waitFor();
   await page.getByText('Step', { exact: true }).click();
   await page.getByLabel('Log step').check();
   await page.getByLabel('Smoothing').fill('0.6');
-  await expect.poll(() => page.url()).toContain('smooth=0.6');
+  await soon(() => page.url()).toContain('smooth=0.6');
   expect(page.url()).toContain('axis=step');
   await page.reload();
-  await expect.poll(() => drawn('Training perplexity')).toBeGreaterThan(0);
+  await soon(() => drawn('Training perplexity')).toBeGreaterThan(0);
   expect(await page.getByLabel('Log step').isChecked()).toBe(true);
   expect(await page.getByLabel('Smoothing').inputValue()).toBe('0.6');
   expect(await axeProblems(page)).toEqual([]);
@@ -149,16 +154,16 @@ test('one slider goes through the topologies of a run', async () => {
   };
   const cell = page.locator('[data-layer="lstm.0.weight_hh"] [data-gate="forget"]');
   const last = Math.max(...rows.map(({ update }) => update));
-  await expect.poll(() => cell.textContent()).toBe(densityOf(last));
+  await soon(() => cell.textContent()).toBe(densityOf(last));
   const slider = page.getByRole('slider', { name: 'Topology update' });
   await slider.focus();
   await page.keyboard.press('Home');
-  await expect.poll(() => cell.textContent()).toBe(densityOf(0));
+  await soon(() => cell.textContent()).toBe(densityOf(0));
   await page.keyboard.press('ArrowRight');
-  await expect.poll(() => cell.textContent()).toBe(densityOf(1));
+  await soon(() => cell.textContent()).toBe(densityOf(1));
   expect(page.url()).toContain('update=1');
   for (const title of ['Layers by gates', 'Density over time', 'Magnitudes', 'Turnover']) {
-    await expect.poll(() => drawn(title)).toBeGreaterThan(0);
+    await soon(() => drawn(title)).toBeGreaterThan(0);
   }
   expect(await axeProblems(page)).toEqual([]);
 });
@@ -214,15 +219,13 @@ test('a run is made in the form, which says what it amounts to and what is wrong
 test('a run is paused and goes on', slow, async () => {
   const step = () => inDatabase(home.run('endless-1'), ({ runs }) => runs.get('endless-1').progress.step);
   const shown = page.locator('.figures').getByText(/^step [\d,]+$/);
-  await expect
-    .poll(async () => Number((await shown.textContent())?.replaceAll(/\D/g, '')), { timeout: patienceMs })
-    .toBeGreaterThan(20);
+  await soon(async () => Number((await shown.textContent())?.replaceAll(/\D/g, ''))).toBeGreaterThan(20);
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await page.locator('header [data-state="paused"]').waitFor();
   const paused = step();
   await page.getByRole('button', { name: 'Continue', exact: true }).click();
   await page.locator('header [data-state="running"]').waitFor();
-  await expect.poll(step, { timeout: patienceMs }).toBeGreaterThan(paused);
+  await soon(step).toBeGreaterThan(paused);
 });
 
 test('a trainer that is killed leaves an interrupted run, which is resumed', slow, async () => {
@@ -265,7 +268,7 @@ test('a run that diverges says so, and what to do', slow, async () => {
     .getByText(/training diverged at step/)
     .waitFor();
   await page.locator('header [data-state="failed"]').waitFor();
-  await expect.poll(() => drawn('Training loss')).toBeGreaterThan(0);
+  await soon(() => drawn('Training loss')).toBeGreaterThan(0);
 });
 
 test('runs are named and tagged, moved to the trash, brought back and deleted for good', async () => {
@@ -319,13 +322,13 @@ test('settings and corpora are there, in the dark as well', async () => {
   await visit('/settings');
   await page.getByText(home.path).waitFor();
   await page.getByText('Dark', { exact: true }).click();
-  await expect.poll(() => page.locator('html').getAttribute('data-theme')).toBe('dark');
+  await soon(() => page.locator('html').getAttribute('data-theme')).toBe('dark');
   expect(await axeProblems(page)).toEqual([]);
   await visit('/corpora');
   await page.getByRole('button', { name: 'Fetch ptb' }).waitFor();
   expect(await axeProblems(page)).toEqual([]);
   await visit('/runs/quick-selfish-1');
-  await expect.poll(() => drawn('Validation perplexity')).toBeGreaterThan(0);
+  await soon(() => drawn('Validation perplexity')).toBeGreaterThan(0);
   expect(await axeProblems(page)).toEqual([]);
   await visit('/runs/no-such-run');
   await page.getByText('There is no run no-such-run here.').waitFor();

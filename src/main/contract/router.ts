@@ -36,7 +36,7 @@ export function routerOf(workbench: Workbench, version: string) {
         commands.stop(id, now);
         return {};
       }),
-      list: os.runs.list.handler(({ input: { trash } }) => views.list(trash)),
+      list: os.runs.list.handler(({ input: { trash, newest } }) => views.list(trash, newest)),
       get: os.runs.get.handler(({ input: { id } }) => views.get(id)),
       events: os.runs.events.handler(({ input: { id, ...range } }) => views.events(id, range)),
       annotate: os.runs.annotate.handler(({ input }) => {

@@ -54,9 +54,15 @@ export interface WritableStore extends ReadableStore {
   backUpIfDue(signal: AbortSignal): Promise<string | undefined>;
 }
 
+export interface ListOptions {
+  readonly trash?: boolean | undefined;
+  /** Only so many, the newest. */
+  readonly newest?: number | undefined;
+}
+
 export interface RunReader {
   /** Every run that is not in the trash, the oldest first; with `trash`, those that are. */
-  list(options?: { readonly trash?: boolean }): { readonly runs: RunRecord[]; readonly damaged: DamagedRun[] };
+  list(options?: ListOptions): { readonly runs: RunRecord[]; readonly damaged: DamagedRun[] };
   /** @throws UserError where there is no such run, or its rows are damaged */
   get(id: string): RunRecord;
   /** What the states of some runs, or of all, are derived from; of those that are there and not damaged. */

@@ -43,9 +43,9 @@ export class Views {
     return this.#view(await this.#reader.ask('runs', 'get', id), number);
   }
 
-  async list(trash: boolean): Promise<{ runs: RunView[]; damaged: DamagedRun[] }> {
+  async list(trash: boolean, newest?: number): Promise<{ runs: RunView[]; damaged: DamagedRun[] }> {
     const { number } = this.#changes;
-    const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash });
+    const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash, newest });
     return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), damaged };
   }
 

@@ -45,7 +45,7 @@ const mantissas = [
 ];
 
 /** Round numbers, 4 to 9 of them where the extent has so many. */
-export function logTicks(min: number, max: number): number[] {
+function logTicks(min: number, max: number): number[] {
   const candidates = mantissas.map((digits) => ticksOf(digits, min, max));
   const enough = candidates.find((ticks) => ticks.length >= 4) ?? candidates.at(-1)!;
   if (enough.length >= 3)

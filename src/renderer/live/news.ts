@@ -42,6 +42,6 @@ function ownerOf(version: string): string {
   return version.split('-')[0];
 }
 
-export function sleep(ms: number): Promise<void> {
+function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

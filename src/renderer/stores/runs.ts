@@ -9,6 +9,9 @@ import { tableRow, type RunTableRow } from '../../shared/run-table';
 import { followNews, type Heard } from '../live/news';
 import { useWorkbench } from '../live/workbench';
 
+/** More than a screen shows. */
+const firstRuns = 100;
+
 type Listener = (events: readonly StoredEvent[]) => void;
 
 /** Every run that is not in the trash, as it is now: read once, and kept true by news. */
@@ -36,17 +39,27 @@ export const useRuns = defineStore('runs', () => {
     status.value = rows.size > 0 ? 'ready' : 'loading';
     try {
       // They are answered in this order: what happens after the first two is told as news, whether the list has it or not.
-      const [{ cursor }, { version }] = await Promise.all([
+      const [{ cursor }, { version }, isAll] = await Promise.all([
         client.now({}),
         client.news({ runs: [], after: Number.MAX_SAFE_INTEGER }),
-        readAll(),
+        readNewest(),
       ]);
-      status.value = 'ready';
+      if (!isAll) await readAll();
       void followNews(client, { cursor, version }, take, following.signal);
     } catch (error) {
       status.value = 'failed';
       problem.value = messageOf(error);
     }
+  }
+
+  /** So that there is something to see at once. @returns whether that was all */
+  async function readNewest(): Promise<boolean> {
+    const told = await client.runs.list({ newest: firstRuns });
+    for (const view of told.runs) put(view);
+    damaged.value = told.damaged;
+    const isAll = told.runs.length + told.damaged.length < firstRuns;
+    if (isAll || told.runs.length > 0) status.value = 'ready';
+    return isAll;
   }
 
   async function readAll(): Promise<void> {
@@ -55,6 +68,7 @@ export const useRuns = defineStore('runs', () => {
     for (const id of rows.keys()) if (!known.has(id)) forget(id);
     for (const view of told.runs) put(view);
     damaged.value = told.damaged;
+    status.value = 'ready';
   }
 
   function put(view: RunView): void {

@@ -2,8 +2,8 @@ import { usePreferredDark, useStorage } from '@vueuse/core';
 import { defineStore } from 'pinia';
 import { computed, watch } from 'vue';
 
-export const themes = ['system', 'light', 'dark'] as const;
-export type Theme = (typeof themes)[number];
+const themes = ['system', 'light', 'dark'] as const;
+type Theme = (typeof themes)[number];
 
 /** Light, dark, or as the system is. It belongs to this screen, not to the data folder. */
 export const useTheme = defineStore('theme', () => {

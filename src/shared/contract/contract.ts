@@ -97,7 +97,13 @@ export const contract = {
     /** Checkpoints and ends, or leaves the queue; with `now` it ends without a checkpoint. */
     stop: oc.input(z.strictObject({ id, now: z.boolean().default(false) })).output(nothing),
     list: oc
-      .input(z.strictObject({ trash: z.boolean().default(false) }))
+      .input(
+        z.strictObject({
+          trash: z.boolean().default(false),
+          /** Only so many, the newest: a page that shows them has something to show while it reads the others. */
+          newest: z.int().min(1).max(10_000).optional(),
+        }),
+      )
       .output(z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema) })),
     get: oc.input(z.strictObject({ id })).output(runViewSchema),
     /** What a run has told from a number on, in order; of some types of events or of all. */
