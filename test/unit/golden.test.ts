@@ -257,14 +257,14 @@ describe('a case fails', () => {
 test('a case of a kind that we do not have is unsupported, whatever its file is like', () => {
   const folder = write({
     tree: { entry: { model: 'tree-lstm' }, tensors: draft('gru_eval').tensors },
-    cache: draft('neural_cache'),
+    snfs: draft('snfs_update'),
     empty: { entry: {}, tensors: new Map() },
   });
   truncateSync(join(folder, 'tree.safetensors'), 100);
   expect(verdictsOf(folder).map(({ case: name, layout, status }) => [name, layout, status])).toEqual([
     ['tree', 'packed', 'unsupported'],
     ['tree', 'masked', 'unsupported'],
-    ['cache', 'none', 'unsupported'],
+    ['snfs', 'none', 'unsupported'],
     ['empty', 'none', 'unsupported'],
   ]);
 });
