@@ -164,11 +164,11 @@ class Engine {
 
   /**
    * Mean cross-entropy of softmax(y Wᵀ + bias); `probabilities` keeps decodedSize(positions, rows) numbers for the way back, which uses
-   * them up. Where they are asked for, `ofTargets` takes the probability of each target. On the way back each position counts for dLoss /
+   * them up. Where they are asked for, `chances` takes the probability of each target. On the way back each position counts for dLoss /
    * positions, or for a share of its own.
    */
   float decode(const Matrix& weight, const float* bias, const float* y, const int32_t* targets, int positions, float* probabilities,
-               float* ofTargets = nullptr);
+               float* chances = nullptr);
   void decodeBackward(const Matrix& weight, const int32_t* source, const float* y, const int32_t* targets, int positions,
                       float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, const Whole& whole,
                       const float* shares = nullptr);

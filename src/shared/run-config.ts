@@ -75,6 +75,22 @@ const trainingSchema = z.strictObject({
     .describe('Training steps summed up in one report of the loss; the first one is always reported.'),
 });
 
+const evaluationSchema = z.strictObject({
+  cacheWindow: z
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(0)
+    .describe('Positions a neural cache remembers in a second test of the finished run; 0 for no such test.'),
+  cacheTheta: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.6625523432485668)
+    .describe('How sharply the cache looks for hidden states like the present one.'),
+  cacheWeight: z.number().min(0).max(1).default(0.12785920428335693).describe('Share of the cache in probabilities.'),
+});
+
 const deviceSchema = z.strictObject({
   engine: z
     .enum(['auto', 'native', 'wasm'])
@@ -103,6 +119,7 @@ export const runConfigSchema = z
     optimizer: optimizerSchema.prefault({}),
     corpus: corpusSchema.prefault({}),
     training: trainingSchema.prefault({}),
+    evaluation: evaluationSchema.prefault({}),
     device: deviceSchema.prefault({}),
   })
   .superRefine(({ model, method, optimizer, training, device }, context) => {

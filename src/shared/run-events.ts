@@ -111,6 +111,8 @@ const finished = z.object({
   epoch: count,
   testLoss: measured,
   testPerplexity: measured,
+  /** With a neural cache, where the run asks for it. */
+  cachePerplexity: measured.optional(),
   bestValidationPerplexity: measured,
   bestEpoch: count,
   bigramPerplexity: measured,

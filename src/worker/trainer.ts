@@ -6,6 +6,7 @@ import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
 import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
 import { partSites, type Dropout } from './models/model.js';
 import { dropoutMask } from './ops/dropout-mask.js';
+import { evaluateWithCache } from './neural-cache.js';
 import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
 import {
   emitInitialTopology,
@@ -114,8 +115,11 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   adoptWeights(model.parameters, run.checkpoints.readBest());
   const testLoss = await evaluate(model, streams.test, bptt, proceed);
   if (testLoss === undefined) return stop(); // the checkpoint of the last epoch stands
+  const withCache = config.evaluation.cacheWindow > 0;
+  const cacheLoss = withCache ? await evaluateWithCache(model, run.corpus.ids.test, config, proceed) : undefined;
+  if (withCache && cacheLoss === undefined) return stop();
   clock.tick(0);
-  finish(run, testLoss, emit);
+  finish(run, testLoss, cacheLoss, emit);
   return 'finished';
 }
 
@@ -229,7 +233,7 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
   progress.report = { loss: 0, gradientNorm: 0, steps: 0 };
 }
 
-function finish(run: Run, testLoss: number, emit: (event: RunEvent) => void): void {
+function finish(run: Run, testLoss: number, cacheLoss: number | undefined, emit: (event: RunEvent) => void): void {
   const { progress, reference } = run;
   const best = progress.best!;
   const testPerplexity = Math.exp(testLoss);
@@ -240,6 +244,7 @@ function finish(run: Run, testLoss: number, emit: (event: RunEvent) => void): vo
     epoch: progress.epoch,
     testLoss,
     testPerplexity,
+    ...(cacheLoss === undefined ? {} : { cachePerplexity: Math.exp(cacheLoss) }),
     bestValidationPerplexity: Math.exp(best.loss),
     bestEpoch: best.epoch,
     bigramPerplexity: reference.test.bigram,

@@ -4,6 +4,7 @@ import type { Layout } from '../../src/worker/sparsity/parameter.js';
 import { isEntry, type GoldenCase, type Kind } from './case.js';
 import { cosineCase } from './cosine-case.js';
 import { modelCase } from './model-case.js';
+import { neuralCacheCase } from './neural-cache-case.js';
 import { snfsCase } from './snfs-case.js';
 import { sntAsgdCase } from './snt-asgd-case.js';
 import { topologyCase } from './topology-case.js';
@@ -20,7 +21,15 @@ export interface Verdict {
 }
 
 /** A case is told by its entry in the manifest and never by its name; those that none describes are not ours yet. */
-const kinds: readonly Kind[] = [trajectoryCase, modelCase, sntAsgdCase, topologyCase, snfsCase, cosineCase];
+const kinds: readonly Kind[] = [
+  trajectoryCase,
+  modelCase,
+  neuralCacheCase,
+  sntAsgdCase,
+  topologyCase,
+  snfsCase,
+  cosineCase,
+];
 
 /** Computes a case in each layout that makes a difference to it. Whatever is wrong with one is its own verdict. */
 export function* runCase(golden: GoldenCase): Generator<Verdict> {

@@ -120,14 +120,14 @@ test('a case is told by its entry and not by its name', () => {
       rhn_eval: draft('stacked_lstm_eval'),
       cosine_decay: draft('topology_updates'),
       training_trajectory: draft('cosine_decay'),
-      stacked_lstm_eval: draft('neural_cache'),
+      stacked_lstm_eval: { entry: { model: 'tree-lstm' }, tensors: draft('gru_eval').tensors },
       topology_updates: draft('snt_asgd_trace'),
       anything: draft('training_trajectory'),
     }),
   );
   expect(verdicts.map(({ case: name, layout, status }) => `${name} ${layout} ${status}`)).toEqual([
     ...['rhn_eval packed pass', 'rhn_eval masked pass', 'cosine_decay none pass', 'training_trajectory none pass'],
-    'stacked_lstm_eval none unsupported',
+    ...['stacked_lstm_eval packed unsupported', 'stacked_lstm_eval masked unsupported'],
     ...['topology_updates packed pass', 'topology_updates masked pass', 'anything packed pass', 'anything masked pass'],
   ]);
 });
@@ -257,14 +257,12 @@ describe('a case fails', () => {
 test('a case of a kind that we do not have is unsupported, whatever its file is like', () => {
   const folder = write({
     tree: { entry: { model: 'tree-lstm' }, tensors: draft('gru_eval').tensors },
-    cache: draft('neural_cache'),
     empty: { entry: {}, tensors: new Map() },
   });
   truncateSync(join(folder, 'tree.safetensors'), 100);
   expect(verdictsOf(folder).map(({ case: name, layout, status }) => [name, layout, status])).toEqual([
     ['tree', 'packed', 'unsupported'],
     ['tree', 'masked', 'unsupported'],
-    ['cache', 'none', 'unsupported'],
     ['empty', 'none', 'unsupported'],
   ]);
 });

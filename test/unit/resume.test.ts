@@ -122,7 +122,11 @@ const variants: Record<string, PartialRunConfig> = {
     },
     training: { ...tiny.training, windows: 'random', microBatch: 3 },
   },
-  'a GRU': { ...tiny, model: { ...tiny.model, kind: 'gru' } },
+  'a GRU with a neural cache at the end': {
+    ...tiny,
+    model: { ...tiny.model, kind: 'gru' },
+    evaluation: { cacheWindow: 20 },
+  },
   'an Elman network, packed': { ...tiny, model: { ...tiny.model, kind: 'elman-rnn' }, device: { layout: 'packed' } },
   'dense, plain SGD': { ...tiny, method: { kind: 'dense', density: 1 }, optimizer: { kind: 'sgd', learningRate: 5 } },
 };

@@ -189,17 +189,17 @@ describe('every field', () => {
 
 describe('a number', () => {
   // Impossible combinations aside, which would be refused for another reason.
-  const base = [
-    ...['method.kind=static', 'method.removingRate=1', 'method.finalRemovingRate=0'],
-    ...['training.windows=random', 'training.batch=10000'],
-  ];
-  /** A kind of model that has the field, and layers that the largest chunk divides. */
+  const base = ['method.kind=static', 'method.removingRate=1', 'method.finalRemovingRate=0'];
+  const needed: Readonly<Record<string, string>> = {
+    'model.chunk': 'model.hidden=100000',
+    'training.windowDelta': 'training.windows=random',
+    'training.microBatch': 'training.batch=10000',
+  };
+  /** A kind of model that has the field, and what else it needs. */
   const modelWith = ({ path }: Field) => {
     const kind = modelKindNames.find((name) => modelFields(name).some((field) => `model.${field}` === path));
-    return [
-      ...(kind === undefined ? [] : [`model.kind=${kind}`]),
-      ...(path === 'model.chunk' ? ['model.hidden=100000'] : []),
-    ];
+    const more = needed[path] as string | undefined;
+    return [...(kind === undefined ? [] : [`model.kind=${kind}`]), ...(more === undefined ? [] : [more])];
   };
 
   test.each(numbers)('as $path may lie at either end of its range, and not beyond', (field) => {
@@ -232,7 +232,7 @@ describe('an unknown field', () => {
     );
   });
 
-  const top = 'the fields are name, seed, model, method, optimizer, corpus, training, device';
+  const top = 'the fields are name, seed, model, method, optimizer, corpus, training, evaluation, device';
   test('at the top is named with those there are', () => {
     expect(refusal({ colour: 3 })).toBe(`colour: no such field of a run; ${top}`);
   });
@@ -333,6 +333,22 @@ describe('an impossible combination is refused with field, value and rule:', () 
       what: 'a penalty that the model has not',
       input: { model: { kind: 'rhn', activationReg: 2 } },
       reason: 'model.activationReg: 2 must be 0 where model.kind is "rhn"',
+    },
+    {
+      what: 'a rate that is frozen where windows are fixed',
+      input: { optimizer: { frozenRate: true } },
+      reason:
+        'optimizer.frozenRate: true must be false unless optimizer.kind is "snt-asgd" and training.windows is "random"',
+    },
+    {
+      what: 'a limit of random windows where they are fixed',
+      input: { training: { windowDelta: 20 } },
+      reason: 'training.windowDelta: 20 must be 0 unless training.windows is "random"',
+    },
+    {
+      what: 'a micro-batch that is larger than the batch',
+      input: { training: { batch: 8, microBatch: 9 } },
+      reason: 'training.microBatch: 9 must be at most training.batch (8)',
     },
     {
       what: 'a depth of 0',

@@ -117,5 +117,6 @@ export function expectNoLeak(work: () => void): void {
 }
 
 export function optimizerConfig(settings: NonNullable<PartialRunConfig['optimizer']>): RunConfig['optimizer'] {
-  return parseRunConfig({ optimizer: settings }).optimizer;
+  const windows = settings.frozenRate === true ? 'random' : 'fixed';
+  return parseRunConfig({ optimizer: settings, training: { windows } }).optimizer;
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { UserError } from '../../../shared/errors.js';
+import { modelFields, modelKindNames, type ModelKindName } from '../../../shared/model-config.js';
 import { applySettings, parseRunConfig } from '../../../shared/run-config.js';
 import { benchStep } from '../../trainers/probe.js';
 import { integer, list, table } from './text.js';
@@ -14,7 +15,11 @@ const fields: Readonly<Record<string, { readonly field: string; readonly fallbac
   density: { field: 'method.density', fallback: '0.33', what: 'share of active weights; 1 is a dense run' },
   batch: { field: 'training.batch', fallback: '20', what: 'streams' },
   bptt: { field: 'training.bptt', fallback: '35', what: 'time steps' },
-  dropout: { field: 'model.dropout.output', fallback: '0.65', what: 'share dropped at every place' },
+  depth: { field: 'model.depth', fallback: '10', what: 'highway layers of a time step of an rhn' },
+  chunk: { field: 'model.chunk', fallback: '10', what: 'units of a master gate of an on-lstm' },
+  experts: { field: 'model.experts', fallback: '10', what: 'softmaxes of an awd-lstm-mos' },
+  dropout: { field: 'model.dropout.output', fallback: '0.65', what: 'share dropped at every place that the model has' },
+  'micro-batch': { field: 'training.microBatch', fallback: '0', what: 'streams at a time; 0 for all' },
   engine: { field: 'device.engine', fallback: 'auto', what: 'what computes' },
   threads: { field: 'device.threads', fallback: '2', what: 'most threads; 0 for one per core' },
   layout: { field: 'device.layout', fallback: 'auto', what: 'how sparse weights are stored' },
@@ -55,17 +60,27 @@ export function benchCommand(): Command {
 }
 
 function configOf(options: StepOptions) {
-  const value = (name: string) => String(options[name === 'clip-norm' ? 'clipNorm' : name]);
+  const value = (name: string) => String(options[name.replace(/-(.)/, (_, letter: string) => letter.toUpperCase())]);
   const settings = Object.entries(fields).map(([name, { field }]) => `${field}=${value(name)}`);
   const dense = Number(value('density')) === 1;
   return parseRunConfig(
     applySettings({}, [
       ...settings,
       `model.embedding=${value('hidden')}`,
-      ...['input', 'hidden'].map((site) => `model.dropout.${site}=${value('dropout')}`),
+      ...placesOf(value('model')).map((field) => `model.${field}=${value('dropout')}`),
+      `model.tied=${tiedKinds.includes(value('model'))}`,
       `method.kind=${dense ? 'dense' : 'selfish'}`,
     ]),
   );
+}
+
+/** Published recipes of these have one matrix for words and decoder. */
+const tiedKinds: readonly string[] = ['rhn', 'on-lstm', 'awd-lstm', 'awd-lstm-mos'] satisfies readonly ModelKindName[];
+
+/** Where a model drops something; of a kind that there is not, the schema says so. */
+function placesOf(kind: string): string[] {
+  const known = modelKindNames.find((name) => name === kind);
+  return known === undefined ? [] : modelFields(known).filter((field) => field.startsWith('dropout.'));
 }
 
 function positive(name: string, text: string | true | undefined, least: number): number {

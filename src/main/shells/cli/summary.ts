@@ -16,6 +16,9 @@ export function summary(run: string, events: readonly RunEvent[]): string {
   if (finished.bestPossiblePerplexity !== undefined) {
     pairs.push(['best possible', `${perplexity(finished.bestPossiblePerplexity)} on the test text`]);
   }
+  if (finished.cachePerplexity !== undefined) {
+    pairs.splice(2, 0, ['with a cache', perplexity(finished.cachePerplexity)]);
+  }
   const share = percent(parameters.active / parameters.total);
   pairs.push(['parameters', `${integer(parameters.active)} active of ${integer(parameters.total)} (${share})`]);
   pairs.push(['time', `${duration(finished.trainingMs)} for ${integer(finished.step)} steps`]);
