@@ -64,7 +64,7 @@ test('npm start without a display serves the application and shows the demonstra
   for (const pid of [owner, ...trainers]) await gone(pid);
   expect(ownerOf(home)).toBeUndefined();
   expect(start.stderr).toMatch(/^sparrow: \S+ waits with a checkpoint: the next Sparrow goes on$/m);
-});
+}, 300_000); // set-up may have to build
 
 test('the demonstration does not come again when it was removed, nor where there are runs already', async () => {
   const first = started([bundle, 'start', '--port', '0']);

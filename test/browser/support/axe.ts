@@ -13,11 +13,9 @@ interface Violation {
 /** What axe finds in a page that keeps people from using it: nothing, where all is well. */
 export async function axeProblems(page: Page): Promise<string[]> {
   // Through the debugger: the page's own policy allows no script from elsewhere.
-  const found = (await page.evaluate(
+  const found = await page.evaluate<{ violations: Violation[] }>(
     `(() => { ${axe}; return axe.run(document, { resultTypes: ['violations'] }); })()`,
-  )) as {
-    violations: Violation[];
-  };
+  );
   return found.violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) =>

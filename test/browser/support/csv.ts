@@ -5,7 +5,8 @@ export function csvRows(file: string): Record<string, string>[] {
   const cells: string[][] = [[]];
   const text = readFileSync(file, 'utf8');
   for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/g)) {
-    cells.at(-1)!.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    const unquoted = quoted as string | undefined; // one of the two
+    cells.at(-1)!.push(unquoted?.replaceAll('""', '"') ?? plain);
     if (end === '\r\n') cells.push([]);
     if (end === '') break;
   }

@@ -79,8 +79,9 @@ export class Server {
   }
 }
 
-export async function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: await findChromium(), args: chromiumArguments, timeout: patienceMs });
+export async function openBrowser(...more: string[]): Promise<Browser> {
+  const args = [...chromiumArguments, ...more];
+  return chromium.launch({ executablePath: await findChromium(), args, timeout: patienceMs });
 }
 
 /** A page, and all that went wrong in it. */
