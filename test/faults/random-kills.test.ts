@@ -35,11 +35,11 @@ const victims = ['trainer', 'owner', 'both', 'SIGTERM'] as const;
 type Victim = (typeof victims)[number];
 
 /**
- * Most moments are counted from when the trainer is at work, whatever a busy machine takes to start it; some from the start
- * of the command.
+ * Most moments are counted from when the trainer is at work, whatever a busy machine takes to start it; every fifth from the
+ * start of the command.
  */
-async function moment(running: Sparrow, run: string): Promise<string> {
-  const [fromStart, delayMs] = [random.next() < 0.25, Math.round(random.next() * 2500)];
+async function moment(running: Sparrow, run: string, kill: number): Promise<string> {
+  const [fromStart, delayMs] = [kill % 5 === 0, Math.round(random.next() * 2500)];
   const isOver = () => running.process.exitCode !== null || running.process.signalCode !== null;
   while (!fromStart && !isOver() && trainerOf(run) === undefined) await sleep(5);
   await Promise.race([sleep(delayMs), running.ended]);
@@ -74,7 +74,7 @@ test(
       const args = isKnown(run) ? ['resume', name, '--json'] : train('struck');
       const running = new Sparrow(home, args, slowSteps(40));
       const victim = victims[Math.floor(random.next() * victims.length)];
-      const label = `kill ${kill}: ${victim} of ${name} ${await moment(running, run)}`;
+      const label = `kill ${kill}: ${victim} of ${name} ${await moment(running, run, kill)}`;
       const trainer = trainerOf(run);
       if (trainer !== undefined) hits += 1;
       const processes = strike(victim, running, trainer);
