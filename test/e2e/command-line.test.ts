@@ -254,7 +254,7 @@ test.each([
   [['--steps', '0'], 1, /^sparrow: --steps: "0" must be a whole number of at least 1\n$/],
   [['--vocabulary', '1'], 1, /^sparrow: --vocabulary: "1" must be a whole number of at least 2\n$/],
   [['--hidden', '100000'], 1, /^sparrow: the model needs \S+ GB for its weights.*\n$/],
-  [['--depth', '3'], 2, /^sparrow: unknown option '--depth'\n$/],
+  [['--width', '3'], 2, /^sparrow: unknown option '--width'\n$/],
 ])('bench step refuses %j in one line', async (args, status, message) => {
   const refused = await sparrow(home, ['bench', 'step', ...args]);
   expect(refused).toMatchObject({ status, stdout: '' });
