@@ -1,5 +1,5 @@
 // `npm run test:faults -- --kills 50 --seed 2`: the tests in which processes are killed and disks fill up, with as many kills
-// at random moments as asked for, and as many cases of fuzzed input (--cases 10000).
+// at random moments as asked for. `npm run test:faults -- --cases 10000`: as many cases of fuzzed input. Without either both.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { projectFolder } from './runtime.mjs';
@@ -18,16 +18,13 @@ for (let i = 0; i < args.length; i += 2) {
   }
   environment[name] = String(value);
 }
+const kills = ['test/faults'];
+const cases = ['contract', 'fuzz', 'store-events', 'store-rows'].map((name) => `test/unit/${name}.test.ts`);
+const onlyCases = args.includes('--cases') && !args.includes('--kills');
+const onlyKills = args.includes('--kills') && !args.includes('--cases');
 const child = spawn(
   process.execPath,
-  [
-    join(projectFolder, 'scripts', 'test.mjs'),
-    'test/faults',
-    'test/unit/contract.test.ts',
-    'test/unit/fuzz.test.ts',
-    'test/unit/store-events.test.ts',
-    'test/unit/store-rows.test.ts',
-  ],
+  [join(projectFolder, 'scripts', 'test.mjs'), ...(onlyCases ? [] : kills), ...(onlyKills ? [] : cases)],
   { stdio: 'inherit', env: { ...process.env, ...environment } },
 );
 child.on('exit', (code) => {

@@ -23,7 +23,7 @@ const layerDescription = z.object({
   gates: z.array(z.object({ name: z.string(), rows: count })),
 });
 
-const started = z.object({
+export const startedSchema = z.object({
   type: z.literal('started'),
   engine: z.object({ name: z.string(), version: z.string(), threads: count, features: z.array(z.string()) }),
   layout: z.enum(['packed', 'masked']),
@@ -131,7 +131,7 @@ export const failureSchema = z.object({ message: z.string(), stack: z.string().o
 const failed = failureSchema.extend({ type: z.literal('failed') });
 
 export const runEventSchema = z.discriminatedUnion('type', [
-  started,
+  startedSchema,
   step,
   evaluation,
   averaging,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseRunConfig } from '../../src/shared/run-config.js';
-import { eventsOf, Home, isAlive, ownerOf, slowSteps, Sparrow, sparrow } from '../support/sparrow.js';
+import { eventsOf, Home, isAlive, ownerOf, slowSteps, Sparrow, sparrow, statesOf } from '../support/sparrow.js';
 
 let home: Home;
 beforeEach(() => {
@@ -39,7 +39,7 @@ async function listed(...args: string[]): Promise<Listed[]> {
   return JSON.parse(stdout) as Listed[];
 }
 
-const stateOf = async (id: string) => (await listed()).find((run) => run.id === id)?.state;
+const stateOf = async (id: string) => (await statesOf(home))[id];
 const said = async (...args: string[]) => {
   const { stdout, stderr, status } = await sparrow(home, args);
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
@@ -61,7 +61,7 @@ test('what one terminal trains, another sees live, pauses, resumes and stops', a
   const [before] = await listed();
   expect(before).toMatchObject({ id: 'live-1', state: 'running' });
   await expect
-    .poll(async () => (await listed())[0].progress.step, { timeout: 20_000 })
+    .poll(async () => (await listed())[0].progress.step, { timeout: 60_000 })
     .toBeGreaterThan(before.progress.step);
   expect(await said('show', 'live-1')).toMatch(/^state +running$/m);
 
@@ -74,12 +74,22 @@ test('what one terminal trains, another sees live, pauses, resumes and stops', a
 
   const second = new Sparrow(home, ['resume', 'live-1', '--json'], slow);
   await second.event(({ type }) => type === 'step');
+  expect(await said('pause', 'live-1')).toBe('live-1 is paused\n');
+  const seen = first.events.length;
+  const third = new Sparrow(home, ['resume', 'live-1']);
+  await first.event((event) => event.type === 'evaluation' && first.events.indexOf(event) >= seen);
   expect(await said('stop', 'live-1')).toBe('live-1 is stopped\n');
+  const stopped = 'sparrow: live-1 is stopped and checkpointed: go on with "sparrow resume live-1"\n';
   for (const command of [first, second]) {
     const { status, stderr } = await command.ended;
     expect(status).toBe(143);
-    expect(stderr).toBe('sparrow: live-1 is stopped and checkpointed: go on with "sparrow resume live-1"\n');
+    expect(stderr).toBe(stopped);
   }
+  const { stderr: told } = await third.ended;
+  expect(told).toMatch(
+    /^live-1: [^\n]* parameters active, [^\n]*, resumed from step \d+\n(epoch \d+\/100000 [^\n]*\n)+/,
+  );
+  expect(told.endsWith(stopped)).toBe(true);
   expect(await stateOf('live-1')).toBe('stopped');
   const again = await sparrow(home, ['stop', 'live-1']);
   expect(again).toMatchObject({ status: 1, stderr: 'sparrow: live-1 is stopped: there is nothing to stop\n' });
@@ -88,14 +98,15 @@ test('what one terminal trains, another sees live, pauses, resumes and stops', a
 });
 
 test('lists and seeds make a run of each combination, and one that waits can be stopped', async () => {
+  const before = new Sparrow(home, [...train('before', ...endless), '--json'], slow); // so that there is time to look
+  await before.event(({ type }) => type === 'started');
   const sweep = new Sparrow(
     home,
     train('grid', '--set', 'method.density=[0.2, 0.4]', '--seeds', '2', '--set', 'seed=5', '--json'),
     slow,
   );
-  await sweep.event(({ type }) => type === 'started');
-  expect(await said('pause', 'grid-1')).toBe('grid-1 is paused\n'); // so that there is time to look
-  const runs = await listed();
+  await expect.poll(() => stateOf('grid-4'), { timeout: 60_000 }).toBe('queued');
+  const runs = await listed('--filter', '-name:before');
   expect(runs.map(({ config }) => [config.method.density, config.seed])).toEqual([
     ...[
       [0.2, 5],
@@ -104,20 +115,24 @@ test('lists and seeds make a run of each combination, and one that waits can be 
       [0.4, 6],
     ],
   ]);
-  expect(runs.map(({ state }) => state)).toEqual(['paused', 'queued', 'queued', 'queued']);
+  expect(runs.map(({ state }) => state)).toEqual(['queued', 'queued', 'queued', 'queued']);
   expect(await said('queue', 'move', 'grid-4', '--before', 'grid-3')).toBe('');
-  expect(JSON.parse(await said('queue', '--json'))).toEqual(['grid-2', 'grid-4', 'grid-3']);
-  expect(await said('queue')).toMatch(/^ +grid-1 +paused .*\n1 +grid-2 +queued .*\n2 +grid-4 +queued .*\n3 +grid-3 /m);
-  expect(await sparrow(home, ['queue', 'move', 'grid-1'])).toMatchObject({
+  expect(JSON.parse(await said('queue', '--json'))).toEqual(['grid-1', 'grid-2', 'grid-4', 'grid-3']);
+  expect(await said('queue')).toMatch(
+    /^ +before-1 +running .*\n1 +grid-1 +queued .*\n2 +grid-2 +queued .*\n3 +grid-4 +queued .*\n4 +grid-3 /m,
+  );
+  expect(await sparrow(home, ['queue', 'move', 'before-1'])).toMatchObject({
     status: 1,
-    stderr: 'sparrow: grid-1 does not wait in the queue: it cannot be moved there\n',
+    stderr: 'sparrow: before-1 does not wait in the queue: it cannot be moved there\n',
   });
   expect(await said('stop', 'grid-3')).toBe('grid-3 is stopped\n');
-  expect((await sparrow(home, ['resume', 'grid-1', '--json'])).status).toBe(0);
+  await said('stop', 'before-1');
+  await before.ended;
   const { status, stderr } = await sweep.ended;
   expect(stderr).toContain('sparrow: grid-3 was stopped before it began: go on with "sparrow resume grid-3"\n');
   expect(status).toBe(143);
-  expect((await listed()).map(({ state }) => state)).toEqual(['finished', 'finished', 'stopped', 'finished']);
+  const ends = await listed('--filter', '-name:before');
+  expect(ends.map(({ state }) => state)).toEqual(['finished', 'finished', 'stopped', 'finished']);
   expect((await listed('--filter', 'density<0.3 seed:6')).map(({ id }) => id)).toEqual(['grid-2']);
   expect(await said('tag', 'grid-1', 'grid-4', '--add', 'paper', '--add', 'seen')).toBe('');
   expect(await said('tag', 'grid-4', '--remove', 'paper')).toBe('');
@@ -151,8 +166,8 @@ test('with --detach a run is trained in the background, whose process ends when 
   expect(ids).toEqual(['away-1', 'away-2']);
   const owner = ownerOf(home)!;
   expect(isAlive(owner)).toBe(true);
-  await expect.poll(() => stateOf('away-2'), { timeout: 30_000, interval: 200 }).toBe('finished');
-  await expect.poll(() => isAlive(owner), { timeout: 20_000 }).toBe(false);
+  await expect.poll(() => stateOf('away-2'), { timeout: 60_000 }).toBe('finished');
+  await expect.poll(() => isAlive(owner), { timeout: 60_000 }).toBe(false);
   expect(ownerOf(home)).toBeUndefined();
   expect(readFileSync(join(home.path, 'owner.log'), 'utf8')).toBe('');
   expect(eventsOf(home.run('away-2')).at(-1)?.type).toBe('finished');
@@ -190,6 +205,9 @@ test('runs are exported as CSV and compared', async () => {
     /^step,x-1,x-2\n1,/,
   );
   expect((await said('export', 'x-1', '--csv', '-', '--what', 'runs')).split('\n')[1]).toMatch(/^x-1,'=x,finished,/);
+  const unheard = new Sparrow(home, ['export', 'x-1', '--csv', '-']);
+  unheard.process.stdout!.destroy(); // as `| head` does when it has enough
+  expect(await unheard.ended).toMatchObject({ status: 1, stderr: '' });
   const compared = await said('compare', 'x-1', 'x-2');
   expect(compared).toMatch(/^method\.density +0\.2 +0\.5$/m);
   const refusals: [string[], RegExp][] = [

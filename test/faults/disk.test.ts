@@ -6,8 +6,9 @@ import { afterEach, expect, test, type TestContext } from 'vitest';
 import { eventsOf, Home, isKnown, slowSteps, Sparrow, sparrow, story } from '../support/sparrow.js';
 
 const homes: { readonly home: Home; readonly unmount: boolean }[] = [];
-afterEach(() => {
+afterEach(async () => {
   for (const { home, unmount } of homes.splice(0)) {
+    await home.end();
     if (unmount) spawnSync('umount', ['--lazy', home.path]);
     home.remove();
   }

@@ -18,7 +18,8 @@ import {
 } from '../support/sparrow.js';
 
 const home = new Home();
-afterAll(() => {
+afterAll(async () => {
+  await home.end();
   home.remove();
 });
 
@@ -74,7 +75,7 @@ test('killed with SIGKILL at ten moments and resumed each time, a run ends as on
   expect(stderr).toBe('');
   expect(status).toBe(0);
   expect(outcome(run)).toEqual(undisturbed);
-}, 300_000);
+}, 600_000);
 
 test('killed in the middle of any file operation of an epoch, a run ends as one that was never killed', async () => {
   const preload = pathToFileURL(join(import.meta.dirname, '../support/die-in-file-operation.mjs')).href;
@@ -91,7 +92,7 @@ test('killed in the middle of any file operation of an epoch, a run ends as one 
   expect(eventsOf(run).some(({ type }) => type === 'checkpoint')).toBe(true);
   expect((await sparrow(home, ['resume', 'torn-1', '--json'])).status).toBe(0);
   expect(outcome(run)).toEqual(undisturbed);
-}, 300_000);
+}, 600_000);
 
 test('a trainer whose watching command is killed ends by itself', async () => {
   const running = new Sparrow(home, train('orphan'), slow);
@@ -146,10 +147,10 @@ test('a second signal ends a run at once, and what was checkpointed can be resum
   await running.event(({ type }) => type === 'checkpoint');
   const trainer = trainerOf(home.run('impatient-1'))!;
   process.kill(trainer, 'SIGSTOP'); // so that it cannot follow the first one
-  running.process.kill('SIGINT');
-  await sleep(700);
-  running.process.kill('SIGINT');
+  // One that comes right after another is taken for the same key press.
+  const insist = setInterval(() => running.process.kill('SIGINT'), 700);
   const { status, stderr } = await running.ended;
+  clearInterval(insist);
   expect(status).toBe(130);
   expect(stderr).toMatch(/^sparrow: impatient-1 was interrupted: .*SIGKILL.*"sparrow resume impatient-1"\n$/);
   expect((await sparrow(home, ['resume', 'impatient-1', '--json'])).status).toBe(0);

@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
+import { vi } from 'vitest';
+import { readRuns } from '../../src/main/shells/cli/read-runs.js';
 import { openReadable } from '../../src/main/store/open.js';
 import type { ReadableStore } from '../../src/main/store/store.js';
 import type { RunEvent } from '../../src/shared/run-events.js';
@@ -12,6 +14,8 @@ import type { RunEvent } from '../../src/shared/run-events.js';
 /** The command line as it is installed: the bundle that set-up has built, under this Node, with a data folder of its own. */
 const bundle = join(import.meta.dirname, '../../out/main/sparrow.js');
 const patienceMs = 50_000;
+// Of several commands one after the other each has its patience: what hangs is told by its own bound.
+vi.setConfig({ testTimeout: 6 * patienceMs, hookTimeout: 3 * patienceMs });
 
 /**
  * An environment in which a step takes so long at least, for runs that are to be interrupted: the machine may be busy, and a
@@ -30,12 +34,20 @@ export class Home {
     return join(this.path, 'runs', id);
   }
 
-  /** Ends whoever still owns it, by its id. */
+  /** Commands that were begun in it. */
+  readonly commands: Sparrow[] = [];
+
+  /** Ends whatever is still at work in it, by its id: commands, owners in the background, trainers. */
   async end(): Promise<void> {
-    const owner = ownerOf(this);
-    if (owner === undefined) return;
-    process.kill(owner, 'SIGKILL');
-    await gone(owner);
+    for (const { process: command } of this.commands) command.kill('SIGKILL');
+    await Promise.all(this.commands.map(({ ended }) => ended));
+    // A command that was just about to end may have started an owner as its last deed.
+    for (let owner = ownerOf(this); owner !== undefined; owner = ownerOf(this)) await end(owner);
+    const runs = join(this.path, 'runs');
+    for (const id of existsSync(runs) ? readdirSync(runs) : []) {
+      const trainer = trainerOf(this.run(id));
+      if (trainer !== undefined) await end(trainer);
+    }
   }
 
   remove(): void {
@@ -73,6 +85,7 @@ export class Sparrow {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.process = child;
+    home.commands.push(this);
     const output = { stdout: '', stderr: '' };
     child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -110,6 +123,26 @@ export function trainerOf(run: string): number | undefined {
   if (!existsSync(lock)) return undefined;
   const pid = Number.parseInt(readFileSync(lock, 'utf8'), 10);
   return Number.isInteger(pid) && isAlive(pid) ? pid : undefined;
+}
+
+async function end(pid: number): Promise<void> {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    return; // it has just ended
+  }
+  await gone(pid);
+}
+
+/** What `sparrow runs` says of each run, asked from this process, which is quicker. */
+export async function statesOf(home: Home): Promise<Record<string, string>> {
+  vi.stubEnv('SPARROW_HOME', home.path);
+  try {
+    const { runs } = await readRuns(false);
+    return Object.fromEntries(runs.map(({ record, state }) => [record.id, state.state]));
+  } finally {
+    vi.unstubAllEnvs();
+  }
 }
 
 /** Resolves when a process is gone. */

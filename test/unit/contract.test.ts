@@ -141,6 +141,7 @@ describe.each(transports)('over $name', ({ attach }) => {
     const { workbench, trainers, store } = desk();
     const { client } = await attach(workbench);
     await client.runs.create({ configs: [tiny('owl')] });
+    expect(await client.runs.started({ id: 'owl-1' })).toEqual({ started: null });
     const update = (number: number): RunEvent => ({
       ...{ type: 'sparsity', step: number, epoch: 1, update: number, removingRate: 0.5 },
       layers: [
@@ -193,7 +194,8 @@ describe.each(transports)('over $name', ({ attach }) => {
     expect((await client.runs.checkpoints({ id: 'owl-1' })).checkpoints).toMatchObject([
       { step: 5, file: 'step-5.json' },
     ]);
-    for (const call of [client.runs.sparsity, client.runs.histograms, client.runs.checkpoints]) {
+    expect(await client.runs.started({ id: 'owl-1' })).toEqual({ started: told.started });
+    for (const call of [client.runs.sparsity, client.runs.histograms, client.runs.checkpoints, client.runs.started]) {
       await expect(call({ id: 'no-1' })).rejects.toThrow('no-1: there is no such run');
     }
     await expect(client.runs.series({ ...request, runs: ['no-1'] })).rejects.toThrow('no-1: there is no such run');

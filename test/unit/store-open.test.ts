@@ -344,6 +344,7 @@ describe('backups', () => {
       store.settings.set('at', at.ms);
       utimesSync(`${store.path}-wal`, at.ms / 1000, at.ms / 1000);
     };
+    expect(await due()).toBeUndefined(); // there is nothing in it
     begin(store);
     const first = await due();
     expect(first).toBeDefined();

@@ -57,6 +57,7 @@ export function routerOf(workbench: Workbench, version: string) {
       checkpoints: os.runs.checkpoints.handler(async ({ input: { id } }) => ({
         checkpoints: await views.checkpoints(id),
       })),
+      started: os.runs.started.handler(async ({ input: { id } }) => ({ started: await views.started(id) })),
       trash: os.runs.trash.handler(({ input: { ids } }) => {
         commands.trash(ids);
         return {};

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { WriteConnection } from './connection.js';
+import type { Connection, WriteConnection } from './connection.js';
 
 /**
  * Whole copies of a database beside it: before each migration, and of one that is written every day. The newest ones are
@@ -52,7 +52,9 @@ export async function backUp(
  * Whether the newest backup is older than a day, and the database is another one since. Where there is hardly room for one it
  * is not: a backup must not be what fills the disk.
  */
-export function isBackupDue(path: string, time: number): boolean {
+export function isBackupDue(connection: Connection, time: number): boolean {
+  const { path } = connection;
+  if (connection.query('SELECT 1 FROM runs LIMIT 1').row() === undefined) return false; // there is nothing in it
   const newest = backupsOf(path).at(-1);
   const made = newest === undefined ? 0 : timeIn(newest);
   if (time - made < dayMs || changed(path) <= made) return false;

@@ -12,6 +12,7 @@ import { damagedRow, parseRow } from './errors.js';
 import { lastCursorOf } from './events.js';
 import { decode } from './json.js';
 import { keyOf } from './keys.js';
+import { startedOf } from './progress.js';
 import { reduce } from './reduction.js';
 import type { MetricReader } from './store.js';
 import { Summary, summaryLevels } from './summary.js';
@@ -163,13 +164,11 @@ export class MetricRows implements MetricReader {
   #axis(key: number, run: string, axis: Exclude<Axis, 'wallTime'>): ((step: number) => number) | undefined {
     if (axis === 'step') return (step) => step;
     const what = `run ${run}`;
-    const told = this.#connection
-      .query("SELECT body FROM events WHERE run = ? AND type = 'started' ORDER BY sequence DESC LIMIT 1")
-      .row(key);
+    const told = startedOf(this.#connection, key);
     if (told === undefined) return undefined;
     const text = this.#connection.query('SELECT config FROM runs WHERE key = ?').row(key)?.[0];
     const { batch, bptt } = parseRow(configSchema, decode(text, what), what).training;
-    const { stepsPerEpoch, corpus } = parseRow(startedSchema, decode(told[0], what), what);
+    const { stepsPerEpoch, corpus } = parseRow(startedSchema, decode(told, what), what);
     const shape: RunShape = { batch, bptt, stepsPerEpoch, trainingTokens: corpus.tokens.train };
     return placeOf(axis, shape);
   }

@@ -61,7 +61,7 @@ export function openWritable(path: string, options: OpenOptions = {}): WritableS
     transaction: (work) => connection.transaction(work),
     backUp: () => backUp(connection, steps.length, now()),
     backUpIfDue: async (signal) =>
-      isBackupDue(path, now()) ? backUp(connection, steps.length, now(), signal) : undefined,
+      isBackupDue(connection, now()) ? backUp(connection, steps.length, now(), signal) : undefined,
     problems: () => problemsOf(connection),
     close: () => {
       connection.close();

@@ -13,6 +13,13 @@ const placeSchema = z.object({ step: z.int(), epoch: z.int() });
 
 const shownMetrics = ['loss', 'tokensPerSecond', 'validationPerplexity', 'testPerplexity'] as const;
 
+/** The last event `started` of a run, as it is stored; undefined where there is none. */
+export function startedOf(connection: Connection, key: number): unknown {
+  return connection
+    .query("SELECT body FROM events WHERE run = ? AND type = 'started' ORDER BY sequence DESC LIMIT 1")
+    .row(key)?.[0];
+}
+
 /** What a run told last. */
 export function lastEventOf(
   connection: Connection,
@@ -38,11 +45,9 @@ export function progressOf(connection: Connection, key: number, what: string): R
   const placed = connection
     .query('SELECT body FROM events WHERE run = ? AND step IS NOT NULL ORDER BY sequence DESC LIMIT 1')
     .row(key);
-  const told = connection
-    .query("SELECT body FROM events WHERE run = ? AND type = 'started' ORDER BY sequence DESC LIMIT 1")
-    .row(key);
+  const told = startedOf(connection, key);
   const place = placed === undefined ? { step: 0, epoch: 0 } : parseRow(placeSchema, decode(placed[0], what), what);
-  const started = told === undefined ? undefined : parseRow(startedSchema, decode(told[0], what), what);
+  const started = told === undefined ? undefined : parseRow(startedSchema, decode(told, what), what);
   const newest = newestValues(connection, key);
   const progress = {
     ...place,

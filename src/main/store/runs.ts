@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
+import { runEventSchema, type RunEventOf } from '../../shared/run-events.js';
 import {
   attemptSchema,
   checkpointRowSchema,
@@ -16,7 +17,7 @@ import type { Connection } from './connection.js';
 import { parseRow } from './errors.js';
 import { decode } from './json.js';
 import { isTrashed, keyIfThere, keyOf } from './keys.js';
-import { lastEventOf, progressOf } from './progress.js';
+import { lastEventOf, progressOf, startedOf } from './progress.js';
 import type { ListOptions, RunReader } from './store.js';
 
 const columns = 'key, id, name, config, colour, created, pinned, note, trashed, paused';
@@ -97,6 +98,14 @@ export class RunRows implements RunReader {
       .query('SELECT step, epoch, file, bytes, time FROM checkpoints WHERE run = ? ORDER BY sequence')
       .all(keyOf(this.#connection, id))
       .map((row) => parseRow(checkpointRowSchema, row, `a checkpoint of run ${id}`));
+  }
+
+  started(id: string): RunEventOf<'started'> | null {
+    const body = startedOf(this.#connection, keyOf(this.#connection, id));
+    if (body === undefined) return null;
+    const what = `run ${id}`;
+    const event = parseRow(runEventSchema, decode(body, what), what);
+    return event.type === 'started' ? event : null;
   }
 
   #recordOf(row: unknown): RunRecord {

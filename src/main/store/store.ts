@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Standing } from '../../shared/derived-state.js';
 import type { RunConfig } from '../../shared/run-config.js';
-import type { RunEvent } from '../../shared/run-events.js';
+import type { RunEvent, RunEventOf } from '../../shared/run-events.js';
 import type {
   Attempt,
   CheckpointRow,
@@ -73,6 +73,8 @@ export interface RunReader {
   /** @throws UserError where there is no such run */
   isTrashed(id: string): boolean;
   checkpoints(id: string): CheckpointRow[];
+  /** What it told when it was started last, or null where it has not been. */
+  started(id: string): RunEventOf<'started'> | null;
 }
 
 export interface RunWriter extends RunReader {

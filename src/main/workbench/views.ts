@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
+import type { RunEventOf } from '../../shared/run-events.js';
 import type {
   CheckpointRow,
   DamagedRun,
@@ -69,6 +70,10 @@ export class Views {
 
   checkpoints(id: string): Promise<CheckpointRow[]> {
     return this.#reader.ask('runs', 'checkpoints', id);
+  }
+
+  started(id: string): Promise<RunEventOf<'started'> | null> {
+    return this.#reader.ask('runs', 'started', id);
   }
 
   /** Any JSON value; undefined where it was never set. */

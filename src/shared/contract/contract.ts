@@ -13,6 +13,7 @@ import {
   sparsityRowSchema,
   storedEventSchema,
 } from '../run-records.js';
+import { startedSchema } from '../run-events.js';
 import { runStateSchema } from '../run-state.js';
 import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
 
@@ -137,6 +138,8 @@ export const contract = {
       .output(z.object({ histograms: z.array(histogramSchema) })),
     /** All that were written; a run's folder holds the last ones. */
     checkpoints: oc.input(z.strictObject({ id })).output(z.object({ checkpoints: z.array(checkpointRowSchema) })),
+    /** What it told when it was started last: engine, corpus, layers and gates; null where it has not been. */
+    started: oc.input(z.strictObject({ id })).output(z.object({ started: startedSchema.nullable() })),
     /** Into the trash, where a run keeps everything. */
     trash: oc.input(z.strictObject({ ids })).output(nothing),
     restore: oc.input(z.strictObject({ ids })).output(nothing),

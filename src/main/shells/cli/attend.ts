@@ -18,6 +18,7 @@ export interface AttendOptions {
 
 /** Shows how runs go, one after the other, stops them on Ctrl+C, and leaves the exit status behind. */
 export async function attend(session: Session, ids: readonly string[], options: AttendOptions): Promise<void> {
+  const { json, created } = options;
   let progress: Progress | undefined;
   const left = [...ids];
   const signals = new Signals(
@@ -26,11 +27,15 @@ export async function attend(session: Session, ids: readonly string[], options: 
     () => progress?.interrupt('sparrow: stopping at the next step and writing a checkpoint'),
   );
   for (const id of ids) {
-    const shown = (progress = progressFor(id, options.json));
-    let begun = !options.created;
+    const shown = (progress = progressFor(id, json));
+    let begun = !created;
+    let opening = created || json ? undefined : await openingOf(session, id);
     const end = await followToEnd(session, id, options.cursor, {
       onEvent: (event: RunEvent) => {
         begun = true;
+        // A run that goes on where it rests does not tell again how it started.
+        if (event.type !== 'started' && opening !== undefined) shown.show(opening);
+        opening = undefined;
         shown.show(event);
         if (event.type === 'paused') signals.paused();
       },
@@ -49,6 +54,14 @@ export async function attend(session: Session, ids: readonly string[], options: 
       process.exitCode = 1;
     }
   }
+}
+
+/** How a run started, as of where it is now. */
+async function openingOf(session: Session, id: string): Promise<RunEvent | undefined> {
+  const { started } = await session.client.runs.started({ id });
+  if (started === null) return undefined;
+  const { record } = await session.client.runs.get({ id });
+  return { ...started, resumedFrom: record.progress.step };
 }
 
 function progressFor(run: string, json: boolean): Progress {

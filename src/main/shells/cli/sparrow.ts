@@ -89,6 +89,7 @@ process.exit();
 
 function exitStatusOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (codeOf(error) === 'EPIPE') return 1; // whoever read our output has stopped
   tell(error);
   return 1;
 }
