@@ -22,9 +22,8 @@ export function useReferences(rows: () => readonly RunTableRow[]) {
       for (const [{ id }] of texts.values()) {
         if (best.has(id)) continue;
         best.set(id, null);
-        const { event } =
-          (await client.runs.events({ id, types: ['started'] }).catch(() => ({ events: [] }))).events.at(-1) ?? {};
-        if (event?.type === 'started') best.set(id, event.corpus.reference.valid.bestPossible ?? null);
+        const { started } = await client.runs.started({ id }).catch(() => ({ started: null }));
+        best.set(id, started?.corpus.reference.valid.bestPossible ?? null);
       }
     },
     { immediate: true },

@@ -1,16 +1,6 @@
 /** Numbers and times as the window shows them. */
-
-const integers = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
-
-/** 1234567 -> 1,234,567 */
-export function integer(value: number): string {
-  return integers.format(value);
-}
-
-/** A perplexity to four digits or so. */
-export function perplexity(value: number): string {
-  return value < 999.995 ? value.toFixed(2) : integer(value);
-}
+export { bytes, integer, percent, perplexity } from '../../shared/text';
+import { integer } from '../../shared/text';
 
 /** Ticks and tooltips: 0.000125, 12.5, 1,250, 1.3e9 */
 export function shortNumber(value: number): string {
@@ -33,11 +23,6 @@ export function magnitude(value: number): string {
   return unit === undefined ? integer(value) : `${(value / Number(unit[0])).toPrecision(3)} ${unit[1]}`;
 }
 
-/** 0.3333 -> 33.3 % */
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
 /** 83000 -> 1 min 23 s */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
@@ -54,18 +39,6 @@ export function remaining(ms: number): string {
   if (seconds < 90) return `${seconds} s left`;
   const minutes = Math.round(seconds / 60);
   return minutes < 90 ? `${minutes} min left` : `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
-}
-
-/** 1234567 -> 1.2 MB */
-export function bytes(value: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-  let scaled = value;
-  let unit = 0;
-  while (Number(scaled.toFixed(1)) >= 1000 && unit < units.length - 1) {
-    scaled /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 ? scaled : scaled.toFixed(1)} ${units[unit]}`;
 }
 
 const stamp = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });

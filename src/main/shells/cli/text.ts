@@ -1,21 +1,5 @@
-/** Text for people: numbers with their thousands set apart, aligned tables, durations. */
-
-const integers = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
-
-/** 1234567 -> 1,234,567 */
-export function integer(value: number): string {
-  return integers.format(value);
-}
-
-/** A perplexity to four digits or so. */
-export function perplexity(value: number): string {
-  return value < 999.995 ? value.toFixed(2) : integer(value);
-}
-
-/** 0.3333 -> 33.3 % */
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
+/** Text for people on a terminal: aligned tables, bars, durations. */
+export { bytes, integer, percent, perplexity } from '../../../shared/text.js';
 
 /** 83000 -> 1 min 23 s */
 export function duration(ms: number): string {
@@ -24,18 +8,6 @@ export function duration(ms: number): string {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-/** 1234567 -> 1.2 MB */
-export function bytes(value: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB'];
-  let scaled = value;
-  let unit = 0;
-  while (Number(scaled.toFixed(1)) >= 1000 && unit < units.length - 1) {
-    scaled /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 ? scaled : scaled.toFixed(1)} ${units[unit]}`;
 }
 
 const barSize = { least: 10, most: 40 };
