@@ -62,7 +62,9 @@ export default defineConfig(
   },
   {
     files: ['scripts/**/*.mjs', 'test/**/*.mjs', '*.js'],
-    languageOptions: { globals: { process: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly' } },
+    languageOptions: {
+      globals: { process: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', queueMicrotask: 'readonly' },
+    },
   },
   {
     files: ['src/shared/**/*.ts', 'src/worker/**/*.ts'],

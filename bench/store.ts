@@ -61,7 +61,7 @@ async function ingestWhileReading(store: WritableStore, path: string) {
   const reading = (async () => {
     while (live.writing) {
       const start = performance.now();
-      await reader.ask('metrics', 'series', { runs: [run], metric: 'loss', points: 1000 });
+      await reader.ask('metrics', 'series', { runs: [run], metrics: ['loss'], points: 1000 });
       answers.push(performance.now() - start);
     }
   })();
@@ -98,9 +98,9 @@ function reduceCurves(store: WritableStore, path: string) {
   const ms = (['step', 'wallTime'] as const).map((axis) => {
     const times = Array.from({ length: 5 }, () => {
       const start = performance.now();
-      const series = reader.metrics.series({ runs, metric: 'loss', axis, points: 1000 });
+      const { lines: curves } = reader.metrics.series({ runs, metrics: ['loss'], axis, points: 1000 });
       const taken = performance.now() - start;
-      for (const { values, x } of series) {
+      for (const { values, x } of curves) {
         if (values !== pointsOfLine || x.length > 1000) throw new Error(`${values} values in ${x.length} points`);
       }
       return taken;

@@ -27,6 +27,7 @@
         'src/engine_object.cpp',
         'src/engine.cpp',
         'src/gradients.cpp',
+        'src/linear.cpp',
         'src/dispatch.cpp',
         'src/pool.cpp',
       ],

@@ -14,7 +14,7 @@ if (found.path === undefined) {
 }
 for (const build of builds) {
   const startedMs = Date.now();
-  const sources = ['src/engine.cpp', 'src/gradients.cpp', ...tests];
+  const sources = ['src/engine.cpp', 'src/gradients.cpp', 'src/linear.cpp', ...tests];
   const failure = await withProgram(found.path, sources, [...flags, `-fsanitize=${build}`], run);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(0);
   process.stdout.write(`${failure === '' ? 'ok  ' : 'FAIL'} sanitizers ${build} (${seconds} s)\n${failure}`);

@@ -66,6 +66,10 @@ class Engine {
   /** Gradients of all three. */
   void linearBackward(const Matrix& weight, const int32_t* source, const float* dy, const float* x, int positions, float* dx,
                       float* dWeight, float* dBias, const Whole& whole);
+  /** x = y W. */
+  void transposedProduct(const Matrix& weight, const int32_t* source, const float* y, int positions, float* x);
+  /** dWeight = dyᵀ x. */
+  void weightGradient(const Matrix& weight, const float* dy, const float* x, int positions, float* dWeight, const Whole& whole);
 
   void lstmForward(const Matrix& input, const Matrix& recurrent, const float* inputBias, const float* recurrentBias,
                    const LstmWindow& window, float* hiddenAfter, float* cellAfter);

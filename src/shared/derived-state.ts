@@ -1,4 +1,4 @@
-import type { RunRecord } from './run-records.js';
+import type { RunProgress, RunRecord } from './run-records.js';
 import type { RunState, TrainerEnd, TrainerState } from './run-state.js';
 
 /** What is known beside the database. */
@@ -9,17 +9,30 @@ export interface Known {
   readonly ahead?: number;
 }
 
+/** What its state is derived from: of the attempts only the last one counts. */
+export interface Standing extends Pick<RunRecord, 'id' | 'queued' | 'paused' | 'attempts'> {
+  readonly progress: Pick<RunProgress, 'lastEvent' | 'failure'>;
+}
+
 /**
- * The state of a run: it is running because its trainer answers, never because a row says so. An attempt that nobody saw
+ * The state of a run: it is running because its trainer answers, never because a row says so. One that a person has paused
+ * is so whether its trainer rests or has gone with its owner. An attempt that nobody saw
  * end has ended all the same: as its last event says, or by force.
  */
-export function derivedState(record: RunRecord, { live, ahead = 0 }: Known): RunState {
+export function derivedState(record: Standing, { live, ahead = 0 }: Known): RunState {
   if (live !== undefined) return live;
   if (record.queued !== null) return { state: 'queued', ahead };
-  const attempt = record.attempts.at(-1);
+  const end = lastEnd(record);
+  // It rests without a process, which has gone with its owner.
+  if (record.paused !== null && (end.state === 'stopped' || end.state === 'interrupted')) return { state: 'paused' };
+  return end;
+}
+
+/** How the last attempt ended. */
+function lastEnd({ attempts, progress: { lastEvent, failure } }: Standing): TrainerEnd {
+  const attempt = attempts.at(-1);
   if (attempt === undefined) return { state: 'stopped' };
   if (attempt.end !== null) return attempt.end;
-  const { lastEvent, failure } = record.progress;
   // Until it has told something, the run's last event is that of an attempt before.
   return unseenEnd(attempt.from === null || lastEvent === null ? undefined : { type: lastEvent, ...failure });
 }

@@ -51,6 +51,12 @@ export const optimizerSchema = z.strictObject({
     .max(1_000_000)
     .default(0)
     .describe('Epoch after which averaging begins even if the trigger has not fired; 0 leaves it to the trigger.'),
+  frozenRate: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether averaging keeps the rate of its first random window for sparse weights, as published code does.',
+    ),
   adam: z
     .strictObject({
       learningRate: z.number().gt(0).max(1000).default(1e-3).describe('Step size of adam.'),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { UserError } from './errors.js';
 import { broken, methodSchema } from './method-config.js';
 import { methods } from './methods.js';
+import { modelSchema, refusedModelFields } from './model-config.js';
 import { needsMaskedLayout, optimizerSchema } from './optimizer-config.js';
 
 /**
@@ -11,22 +12,6 @@ import { needsMaskedLayout, optimizerSchema } from './optimizer-config.js';
 
 /** Seeds and other 32-bit counters. */
 const uint32 = z.int().min(0).max(0xffff_ffff);
-const probability = z.number().min(0).max(0.99);
-
-const modelSchema = z.strictObject({
-  kind: z.enum(['stacked-lstm']).default('stacked-lstm').describe('The recurrent network.'),
-  embedding: z.int().min(1).max(100_000).default(200).describe('Size of a word vector.'),
-  hidden: z.int().min(1).max(100_000).default(200).describe('Hidden units of each recurrent layer.'),
-  layers: z.int().min(1).max(100).default(2).describe('Recurrent layers, one above the other.'),
-  tied: z.boolean().default(false).describe('Whether decoder and embedding are one matrix with one mask.'),
-  dropout: z
-    .strictObject({
-      input: probability.default(0).describe('Share of embedding outputs dropped, drawn anew at every time step.'),
-      hidden: probability.default(0).describe('Share dropped between recurrent layers.'),
-      output: probability.default(0).describe('Share dropped before the decoder.'),
-    })
-    .prefault({}),
-});
 
 const corpusSchema = z.strictObject({
   name: z
@@ -51,6 +36,22 @@ const trainingSchema = z.strictObject({
   epochs: z.int().min(1).max(1_000_000).default(100).describe('Passes over the training text.'),
   batch: z.int().min(1).max(10_000).default(20).describe('Streams of text read side by side.'),
   bptt: z.int().min(1).max(10_000).default(35).describe('Time steps of a window: how far gradients reach back.'),
+  windows: z
+    .enum(['fixed', 'random'])
+    .default('fixed')
+    .describe('Whether training windows have bptt steps, or random lengths around that and learning rates to match.'),
+  windowDelta: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe('Most steps that a random window may be longer than bptt; 0 for no limit.'),
+  microBatch: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe('Streams that go through the model at a time, their gradients added up; 0 for the whole batch.'),
   evaluationBatch: z.int().min(1).max(10_000).default(20).describe('Streams in validation and test.'),
   startFrom: z
     .string()
@@ -108,10 +109,7 @@ export const runConfigSchema = z
     const refuse = (path: string[], input: unknown, message: string) => {
       context.addIssue({ code: 'custom', path, input, message });
     };
-    if (model.tied && model.embedding !== model.hidden) {
-      const rule = `must equal model.hidden (${model.hidden}) where model.tied is true: the decoder is the embedding`;
-      refuse(['model', 'embedding'], model.embedding, rule);
-    }
+    for (const { field, value, rule } of refusedModelFields(model)) refuse(['model', ...field], value, rule);
     for (const { field, rule } of broken(method, training.epochs)) refuse(['method', field], method[field], rule);
     if (method.finalRemovingRate > method.removingRate) {
       const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;
@@ -129,6 +127,16 @@ export const runConfigSchema = z
     if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd' && optimizer.kind !== 'nt-asgd') {
       const rule = 'must be 0 unless optimizer.kind is "snt-asgd" or "nt-asgd", which begin to average';
       refuse(['optimizer', 'averagingFrom'], optimizer.averagingFrom, rule);
+    }
+    if (optimizer.frozenRate && (optimizer.kind !== 'snt-asgd' || training.windows !== 'random')) {
+      const rule = 'must be false unless optimizer.kind is "snt-asgd" and training.windows is "random"';
+      refuse(['optimizer', 'frozenRate'], optimizer.frozenRate, rule);
+    }
+    if (training.windowDelta > 0 && training.windows !== 'random') {
+      refuse(['training', 'windowDelta'], training.windowDelta, 'must be 0 unless training.windows is "random"');
+    }
+    if (training.microBatch > training.batch) {
+      refuse(['training', 'microBatch'], training.microBatch, `must be at most training.batch (${training.batch})`);
     }
     if (optimizer.schedule.kind !== 'constant' && optimizer.kind === 'adam') {
       const rule = 'must be "constant" where optimizer.kind is "adam", which has optimizer.adam.plateauFactor';

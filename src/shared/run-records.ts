@@ -89,6 +89,8 @@ export const runRecordSchema = z.object({
   tags: z.array(z.string()),
   /** Since when it is in the trash, or null. */
   trashed: time.nullable(),
+  /** Since when a person has it rest, or null. */
+  paused: time.nullable(),
   /** Its place in the queue, or null. */
   queued: queueEntrySchema.nullable(),
   attempts: z.array(attemptSchema),
@@ -144,14 +146,15 @@ export const checkpointRowSchema = z.object({
 export type CheckpointRow = z.output<typeof checkpointRowSchema>;
 
 /** A distribution at a step: `counts[i]` values lie from `edges[i]` to `edges[i + 1]`. */
-export interface Histogram {
-  readonly step: number;
-  readonly layer: string;
+export const histogramSchema = z.object({
+  step: count,
+  layer: z.string(),
   /** What is counted, such as `magnitude`. */
-  readonly kind: string;
-  readonly edges: Float64Array;
-  readonly counts: Float64Array;
-}
+  kind: z.string(),
+  edges: z.array(z.number()),
+  counts: z.array(z.number()),
+});
+export type Histogram = z.output<typeof histogramSchema>;
 
 /** A corpus that runs can name. */
 export const corpusRowSchema = z.object({

@@ -13,6 +13,7 @@ export const trainerStateSchema = z.discriminatedUnion('state', [
   z.strictObject({ state: z.literal('running') }),
   /** Asked for a checkpoint and a rest. */
   z.strictObject({ state: z.literal('pausing') }),
+  /** Checkpointed; goes on when it is told to. Its trainer rests, or is gone if its owner has changed since. */
   z.strictObject({ state: z.literal('paused') }),
   /** Asked for a checkpoint and an end. */
   z.strictObject({ state: z.literal('stopping') }),

@@ -55,7 +55,7 @@ export async function benchStep(
   const timed: { ms: number; ops?: Record<string, number> }[] = [];
   for (let step = 0; step < warmUp + steps; step++) {
     const begin = performance.now();
-    trainOnWindow(run, 0, bptt);
+    trainOnWindow(run, { start: 0, length: bptt, rate: 1 });
     const end = performance.now();
     const calls = recorder?.take();
     if (step < warmUp) continue;

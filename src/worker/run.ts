@@ -7,6 +7,7 @@ import type { RunEventOf } from '../shared/run-events.js';
 import { streamsOf, type Streams } from './corpus/batches.js';
 import { builtInCorpus } from './corpus/built-in-language.js';
 import type { Corpus } from './corpus/corpus.js';
+import { trainingWindows } from './corpus/windows.js';
 import { loadCorpus } from './corpus/library.js';
 import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
 import { endOfSentence } from './corpus/tokenise.js';
@@ -221,7 +222,7 @@ export function describeRun(run: Run): RunEventOf<'started'> {
         active: activeCount,
         gates: gates.map((gate) => ({ ...gate })),
       })),
-    stepsPerEpoch: streams.train.windows(config.training.bptt).length,
+    stepsPerEpoch: trainingWindows(streams.train, config, 0).length, // random ones differ a little from epoch to epoch
     epochs: config.training.epochs,
     resumedFrom: resumedFrom?.step ?? null,
   };

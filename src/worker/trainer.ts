@@ -2,8 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import { UserError } from '../shared/errors.js';
 import type { RunEvent } from '../shared/run-events.js';
 import { evaluate } from './evaluate.js';
-import { lossAndGradients } from './models/gradients.js';
-import type { Dropout } from './models/model.js';
+import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
+import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
+import { partSites, type Dropout } from './models/model.js';
 import { dropoutMask } from './ops/dropout-mask.js';
 import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
 import {
@@ -47,7 +48,6 @@ export interface Observer {
 export async function train(run: Run, observer: Observer): Promise<'finished' | 'stopped'> {
   const { config, streams, model, progress } = run;
   const { epochs, bptt } = config.training;
-  const windows = streams.train.windows(bptt);
   const emit = (event: RunEvent) => {
     observer.emit(run.sequence++, event);
   };
@@ -78,13 +78,14 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   emit(describeRun(run));
   if (run.resumedFrom === null) emitInitialTopology(run, emit);
   while (progress.epoch < epochs && !progress.validation.stalled) {
+    const windows = trainingWindows(streams.train, config, progress.epoch);
     while (progress.window < windows.length) {
-      const { start, length } = windows[progress.window];
+      const window = windows[progress.window];
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
-      trainOnWindow(run, start, length, update !== undefined);
+      trainOnWindow(run, window, update !== undefined);
       progress.window += 1;
       if (update === 'at once') updateAtOnce(run, emit);
-      clock.tick(length * streams.train.batch);
+      clock.tick(window.length * streams.train.batch);
       if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
       if (observer.pauseRequested()) await pause();
@@ -127,27 +128,33 @@ type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence'
  * One optimiser step: forward, backward, clipping, update, masks.
  * @param updateFollows whether the topology changes before the next one
  */
-export function trainOnWindow(run: Trained, start: number, length: number, updateFollows = false): void {
+export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWindow, updateFollows = false): void {
   const { config, streams, model, evidence, progress } = run;
   const { clip, clipNorm } = config.optimizer;
   const { seed } = config;
+  const { batch, microBatch } = config.training;
   const step = progress.step;
-  const dropout: Dropout = (site, p, shape) => (p === 0 ? undefined : dropoutMask({ seed, step, site }, p, shape));
+  const dropoutOf =
+    (part: number): Dropout =>
+    (site, p, shape, scaled) =>
+      p === 0 ? undefined : dropoutMask({ seed, step, site: site + part * partSites }, p, shape, scaled);
 
-  const wantsWhole = evidence.wantsGradient(updateFollows);
-  watchGradients(model.parameters, clipNorm, { seed, step }, wantsWhole);
-  const { loss, gradients, state } = lossAndGradients(model, streams.train.window(start, length), run.state, dropout);
-  const whole = wantsWhole ? takeWholeGradients(model.parameters, gradients) : undefined;
-  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, whole);
+  const whole = evidence.wantsGradient(updateFollows);
+  watchGradients(model.parameters, clipNorm, { seed, step }, { whole, passes: partCount(batch, microBatch) });
+  const { loss, gradients, state } = lossAndGradientsInParts(
+    ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
+  );
+  const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
+  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, wholes);
   const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
   if (!Number.isFinite(lossOfWindow)) throw divergence(run, step + 1, `the loss is ${lossOfWindow}`);
   if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
   const scale = clipScale(norm, clip);
-  if (whole !== undefined) {
-    evidence.noteGradient(whole, scale, updateFollows);
-    tf.dispose([...whole.values()].filter((tensor) => !gradients.includes(tensor)));
+  if (wholes !== undefined) {
+    evidence.noteGradient(wholes, scale, updateFollows);
+    tf.dispose([...wholes.values()].filter((tensor) => !gradients.includes(tensor)));
   }
-  if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale);
+  if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale, rate);
 
   tf.dispose([loss, ...gradients, ...run.state]);
   run.state = state;
@@ -159,17 +166,17 @@ export function trainOnWindow(run: Trained, start: number, length: number, updat
   progress.report.steps += 1;
 }
 
-function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number): void {
+function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, rate: number): void {
   const { config, model, optimizer, rules, evidence } = run;
   if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
   if (rules === undefined || rules.penalty === 'none') {
-    optimizer.step(model.parameters, gradients, scale);
+    optimizer.step(model.parameters, gradients, scale, rate);
     return;
   }
   const { method, seed } = config;
   const context = { method, seed, moment: momentOf(run) };
   const withTerms = penalised(model.parameters, gradients, scale, rules.penalty, context);
-  optimizer.step(model.parameters, withTerms, 1);
+  optimizer.step(model.parameters, withTerms, 1, rate);
   tf.dispose(withTerms);
 }
 

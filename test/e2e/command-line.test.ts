@@ -250,7 +250,7 @@ test.each([
   [['--clip-norm', 'some'], 1, /^sparrow: optimizer\.clipNorm: "some" must be one of "all", "sketched", "active"\n$/],
   [['--engine', 'abacus'], 1, /^sparrow: device\.engine: "abacus" must be one of "auto", "native", "wasm"\n$/],
   [['--layout', 'loose'], 1, /^sparrow: device\.layout: "loose" must be one of "auto", "packed", "masked"\n$/],
-  [['--model', 'mlp'], 1, /^sparrow: model\.kind: "mlp" must be one of "stacked-lstm"\n$/],
+  [['--model', 'mlp'], 1, /^sparrow: model\.kind: "mlp" must be one of "stacked-lstm", .*"gru"\n$/],
   [['--steps', '0'], 1, /^sparrow: --steps: "0" must be a whole number of at least 1\n$/],
   [['--vocabulary', '1'], 1, /^sparrow: --vocabulary: "1" must be a whole number of at least 2\n$/],
   [['--hidden', '100000'], 1, /^sparrow: the model needs \S+ GB for its weights.*\n$/],

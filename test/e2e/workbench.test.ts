@@ -94,6 +94,7 @@ test('lists and seeds make a run of each combination, and one that waits can be 
     slow,
   );
   await sweep.event(({ type }) => type === 'started');
+  expect(await said('pause', 'grid-1')).toBe('grid-1 is paused\n'); // so that there is time to look
   const runs = await listed();
   expect(runs.map(({ config }) => [config.method.density, config.seed])).toEqual([
     ...[
@@ -103,13 +104,31 @@ test('lists and seeds make a run of each combination, and one that waits can be 
       [0.4, 6],
     ],
   ]);
-  expect(runs.map(({ state }) => state)).toEqual(['running', 'queued', 'queued', 'queued']);
+  expect(runs.map(({ state }) => state)).toEqual(['paused', 'queued', 'queued', 'queued']);
+  expect(await said('queue', 'move', 'grid-4', '--before', 'grid-3')).toBe('');
+  expect(JSON.parse(await said('queue', '--json'))).toEqual(['grid-2', 'grid-4', 'grid-3']);
+  expect(await said('queue')).toMatch(/^ +grid-1 +paused .*\n1 +grid-2 +queued .*\n2 +grid-4 +queued .*\n3 +grid-3 /m);
+  expect(await sparrow(home, ['queue', 'move', 'grid-1'])).toMatchObject({
+    status: 1,
+    stderr: 'sparrow: grid-1 does not wait in the queue: it cannot be moved there\n',
+  });
   expect(await said('stop', 'grid-3')).toBe('grid-3 is stopped\n');
+  expect((await sparrow(home, ['resume', 'grid-1', '--json'])).status).toBe(0);
   const { status, stderr } = await sweep.ended;
   expect(stderr).toContain('sparrow: grid-3 was stopped before it began: go on with "sparrow resume grid-3"\n');
   expect(status).toBe(143);
   expect((await listed()).map(({ state }) => state)).toEqual(['finished', 'finished', 'stopped', 'finished']);
   expect((await listed('--filter', 'density<0.3 seed:6')).map(({ id }) => id)).toEqual(['grid-2']);
+  expect(await said('tag', 'grid-1', 'grid-4', '--add', 'paper', '--add', 'seen')).toBe('');
+  expect(await said('tag', 'grid-4', '--remove', 'paper')).toBe('');
+  expect((await listed('--filter', 'tag:paper')).map(({ id }) => id)).toEqual(['grid-1']);
+  await said('rename', 'grid-1', 'The best');
+  await said('note', 'grid-1', 'of four');
+  expect(await said('show', 'grid-1')).toMatch(/^name +The best$[^]*^tags +paper, seen\nnote +of four$/m);
+  expect(await sparrow(home, ['tag', 'grid-1'])).toMatchObject({
+    status: 1,
+    stderr: 'sparrow: grid-1: say what to --add or to --remove\n',
+  });
 });
 
 test.each([

@@ -84,6 +84,22 @@ test('an owner that is interrupted hands the queue over, and a killed heir is fo
   soundDatabase();
 }, 120_000);
 
+test('a run that was paused rests on when its owner is killed, and goes on as if nothing had been', async () => {
+  const owner = new Sparrow(home, train('resting'), slow);
+  await owner.event(({ type }) => type === 'checkpoint');
+  expect(await sparrow(home, ['pause', 'resting-1'])).toMatchObject({ status: 0, stdout: 'resting-1 is paused\n' });
+  const trainer = trainerOf(home.run('resting-1'))!;
+  owner.process.kill('SIGKILL');
+  await gone(trainer);
+  expect(await states()).toEqual({ 'resting-1': 'paused' }); // said by a reader
+  const next = await sparrow(home, [...train('next'), '--set', 'training.epochs=1']);
+  expect(next).toMatchObject({ status: 0, stderr: '' });
+  expect(await states()).toMatchObject({ 'resting-1': 'paused', 'next-1': 'finished' });
+  expect(await sparrow(home, ['resume', 'resting-1', '--json'])).toMatchObject({ status: 0, stderr: '' });
+  expect(outcome(home.run('resting-1'))).toEqual(undisturbed);
+  soundDatabase();
+});
+
 test('a command that only reads says what is true and settles nothing', async () => {
   const owner = new Sparrow(home, train('unsettled'), slow);
   await owner.event(({ type }) => type === 'checkpoint');

@@ -3,9 +3,9 @@ import { messageOf } from '../../src/shared/errors.js';
 import type { Layout } from '../../src/worker/sparsity/parameter.js';
 import { isEntry, type GoldenCase, type Kind } from './case.js';
 import { cosineCase } from './cosine-case.js';
+import { modelCase } from './model-case.js';
 import { snfsCase } from './snfs-case.js';
 import { sntAsgdCase } from './snt-asgd-case.js';
-import { stackedLstmCase } from './stacked-lstm-case.js';
 import { topologyCase } from './topology-case.js';
 import { trajectoryCase } from './trajectory-case.js';
 
@@ -20,7 +20,7 @@ export interface Verdict {
 }
 
 /** A case is told by its entry in the manifest and never by its name; those that none describes are not ours yet. */
-const kinds: readonly Kind[] = [trajectoryCase, stackedLstmCase, sntAsgdCase, topologyCase, snfsCase, cosineCase];
+const kinds: readonly Kind[] = [trajectoryCase, modelCase, sntAsgdCase, topologyCase, snfsCase, cosineCase];
 
 /** Computes a case in each layout that makes a difference to it. Whatever is wrong with one is its own verdict. */
 export function* runCase(golden: GoldenCase): Generator<Verdict> {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { UserError } from '../../src/shared/errors.js';
 import { parseRunConfig } from '../../src/shared/run-config.js';
+import { modelKinds } from '../../src/worker/models/build.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
 import { noDropout, type State } from '../../src/worker/models/model.js';
-import { StackedLstm } from '../../src/worker/models/stacked-lstm.js';
 import { clipScale, gradientNorm, watchGradients } from '../../src/worker/optimizers/clipping.js';
 import { SntAsgd } from '../../src/worker/optimizers/snt-asgd.js';
 import { SparseParameter, type Layout, type Parameter, type SlotFills } from '../../src/worker/sparsity/parameter.js';
@@ -39,7 +39,7 @@ export const trajectoryCase: Kind = {
     const settings = settingsSchema.parse(entry);
     const { steps, T, lr, clip, weightDecay } = settings;
     const parameters = parametersOf(tensors, 'init.', layout as Layout, 'mask.0.');
-    const model = new StackedLstm(parameters, { input: 0, hidden: 0, output: 0 });
+    const model = modelKinds['stacked-lstm'].create(parseRunConfig({}).model, parameters);
     const optimizer = new SntAsgd(parseRunConfig({ optimizer: { learningRate: lr, weightDecay } }).optimizer);
     const tokens = tensors.integers('tokens');
     const batch = tensors.shape('tokens')[1];

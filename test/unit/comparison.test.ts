@@ -17,7 +17,7 @@ function record(id: string, config: PartialRunConfig, progress: Partial<RunRecor
       note: '',
       tags: [],
     },
-    ...{ trashed: null, queued: null },
+    ...{ trashed: null, paused: null, queued: null },
     attempts: [
       { ...attempt, number: 1, started: 1000, last: 5000, pausedMs: 500 },
       { ...attempt, number: 2, started: 9000, last: 10_000, pausedMs: 0 },

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ConnectionLost } from '../../src/shared/contract/errors.js';
 import { UserError } from '../../src/shared/errors.js';
 import { jsonSafe } from '../../src/shared/numbers.js';
+import type { RunEvent, RunEventOf } from '../../src/shared/run-events.js';
 import { desk, transports } from './support/desk.js';
 import { told } from './support/fake-trainer.js';
 
@@ -13,7 +14,7 @@ const cases = Number(process.env['SPARROW_TEST_CASES'] ?? 200);
 describe.each(transports)('over $name', ({ attach }) => {
   test('the owner says who it is', async () => {
     const { client } = await attach(desk().workbench);
-    expect(await client.hello({})).toEqual({ protocol: 1, version: '1.0.0', pid: process.pid });
+    expect(await client.hello({})).toEqual({ protocol: 2, version: '1.0.0', pid: process.pid });
   });
 
   test('runs are made, begin in turn, and are told as they go', async () => {
@@ -64,11 +65,141 @@ describe.each(transports)('over $name', ({ attach }) => {
     await client.runs.create({ configs: [tiny('owl')] });
     const before = await client.news({ runs: ['owl-1'], after: 0 });
     const quiet = await client.news({ runs: ['owl-1'], after: 0, version: before.version, waitMs: 30 });
-    expect(quiet).toEqual(before);
+    expect(quiet).toEqual({ ...before, states: {} });
     const waiting = client.news({ runs: ['owl-1'], after: 0, version: before.version, waitMs: 10_000 });
     await client.hello({});
     trainers.last.tell(told.started);
     expect((await waiting).states['owl-1']).toEqual({ state: 'running' });
+  });
+
+  test('a version is another one when a state changes and not when a run tells more, and states come with it', async () => {
+    const { workbench, trainers } = desk();
+    const { client } = await attach(workbench);
+    await client.runs.create({ configs: [tiny('owl'), tiny('owl')] });
+    trainers.last.tell(told.started);
+    await expect.poll(() => trainers.last.acknowledged).toBe(0);
+    const first = await client.news({ after: 0 });
+    expect(first.states).toEqual({ 'owl-1': { state: 'running' }, 'owl-2': { state: 'queued', ahead: 1 } });
+    trainers.last.tell(told.step(1));
+    const told1 = await client.news({ after: first.cursor, version: first.version, waitMs: 10_000 });
+    expect(told1).toMatchObject({ version: first.version, states: {}, more: false });
+    expect(told1.events).toHaveLength(1);
+    await client.runs.stop({ id: 'owl-2' });
+    const told2 = await client.news({ after: told1.cursor, version: told1.version });
+    expect(told2.version).not.toBe(first.version);
+    expect(told2).toMatchObject({ states: { 'owl-2': { state: 'stopped' } }, gone: [] });
+    await client.runs.trash({ ids: ['owl-2'] });
+    await client.runs.purge({ ids: ['owl-2'] });
+    const told3 = await client.news({ after: told2.cursor, version: told2.version });
+    expect(told3).toMatchObject({ states: {}, gone: ['owl-2'] });
+    expect(await client.news({ runs: ['owl-2'], after: 0 })).toMatchObject({ states: {}, gone: ['owl-2'], events: [] });
+  });
+
+  test('what people say of runs is kept and told, all or nothing', async () => {
+    const { workbench } = desk({ start: false });
+    const { client } = await attach(workbench);
+    const { ids } = await client.runs.create({ configs: [tiny('owl'), tiny('owl'), tiny('owl')] });
+    const { version, cursor } = await client.news({ after: 0 });
+    await client.runs.annotate({ ids: ids.slice(0, 2), name: 'Night owl', note: 'two\nlines', addTags: ['b', 'a'] });
+    await client.runs.annotate({ ids: ['owl-1'], addTags: ['c'], removeTags: ['b'], colour: '#12aBef' });
+    await client.runs.pin({ ids: ['owl-3', 'owl-1'] });
+    const records = (await client.runs.list({})).runs.map(({ record }) => record);
+    expect(records).toMatchObject([
+      { name: 'Night owl', note: 'two\nlines', tags: ['a', 'c'], colour: '#12abef', pinned: 1 },
+      { name: 'Night owl', note: 'two\nlines', tags: ['a', 'b'], pinned: null },
+      { name: 'owl', note: '', tags: [], pinned: 0 },
+    ]);
+    expect(Object.keys((await client.news({ after: cursor, version })).states).sort()).toEqual(ids);
+    const wrong = client.runs.annotate({ ids: ['owl-1', 'no-1'], note: 'changed' });
+    await expect(wrong).rejects.toThrow('no-1: there is no such run');
+    await expect(client.runs.annotate({ ids, colour: 'red' })).rejects.toThrow('red is no colour');
+    await expect(client.runs.annotate({ ids, addTags: ['a b'] })).rejects.toThrow('"a b" is no tag');
+    await expect(client.runs.pin({ ids: ['no-1'] })).rejects.toThrow('no-1: there is no such run');
+    expect((await client.runs.list({})).runs.map(({ record }) => record)).toEqual(records);
+    await client.runs.pin({ ids: [] });
+    await client.runs.annotate({ ids: ['owl-1'], name: '' });
+    expect((await client.runs.get({ id: 'owl-1' })).record).toMatchObject({ name: 'owl-1', pinned: null });
+  });
+
+  test('settings are kept for the next owner', async () => {
+    const first = desk({ start: false });
+    const { client } = await attach(first.workbench);
+    expect(await client.settings.get({ name: 'theme' })).toEqual({});
+    await client.settings.set({ name: 'theme', value: { dark: true, columns: ['state', null, 1.5] } });
+    await client.settings.set({ name: 'other', value: null });
+    const next = await attach(desk({ start: false, path: first.path }).workbench);
+    expect(await next.client.settings.get({ name: 'theme' })).toEqual({
+      value: { dark: true, columns: ['state', null, 1.5] },
+    });
+    expect(await next.client.settings.get({ name: 'other' })).toEqual({ value: null });
+    await next.client.settings.set({ name: 'theme' });
+    expect(await next.client.settings.get({ name: 'theme' })).toEqual({});
+    await expect(client.settings.get({ name: 'no name' })).rejects.toThrow('must be letters');
+  });
+
+  test('curves, sparsity, histograms and checkpoints are read from a place on', async () => {
+    const { workbench, trainers, store } = desk();
+    const { client } = await attach(workbench);
+    await client.runs.create({ configs: [tiny('owl')] });
+    const update = (number: number): RunEvent => ({
+      ...{ type: 'sparsity', step: number, epoch: 1, update: number, removingRate: 0.5 },
+      layers: [
+        {
+          name: 'lstm.0',
+          active: 5,
+          removed: 1,
+          grown: 1,
+          gates: [{ name: 'all', size: 10, active: 5, removed: 1, grown: 1 }],
+        },
+      ],
+    });
+    trainers.last.tell(
+      told.started,
+      { ...(told.step(1) as RunEventOf<'step'>), loss: NaN },
+      update(0),
+      told.step(2),
+      update(1),
+      told.checkpoint,
+    );
+    await expect.poll(() => trainers.last.acknowledged).toBe(5);
+    const histogram = { step: 1, layer: 'lstm.0', kind: 'magnitude', edges: [0, 0.5, 1], counts: [3, 2] };
+    store.sparsity.addHistogram('owl-1', 4, histogram);
+    const request = { runs: ['owl-1'], metrics: ['loss', 'learningRate'] };
+    const { cursor, lines } = await client.runs.series(request);
+    expect(lines).toMatchObject([
+      { metric: 'loss', x: [2], y: [2.5], marks: [{ step: 1, nan: 1 }], lastStep: 2 },
+      { metric: 'learningRate', x: [1, 2], y: [20, 20], lastStep: 2 },
+    ]);
+    expect((await client.news({ after: cursor })).events).toEqual([]);
+    trainers.last.tell(told.step(3));
+    await expect.poll(() => trainers.last.acknowledged).toBe(6);
+    expect((await client.runs.series({ ...request, fromStep: 3 })).lines).toMatchObject([{ x: [3] }, { x: [3] }]);
+    const updates = async (fromUpdate?: number) =>
+      (await client.runs.sparsity({ id: 'owl-1', ...(fromUpdate === undefined ? {} : { fromUpdate }) })).rows.map(
+        ({ update: number, gate }) => [number, gate],
+      );
+    expect(await updates()).toEqual([
+      [0, null],
+      [0, 'all'],
+      [1, null],
+      [1, 'all'],
+    ]);
+    expect(await updates(1)).toEqual([
+      [1, null],
+      [1, 'all'],
+    ]);
+    expect(await client.runs.histograms({ id: 'owl-1' })).toEqual({ histograms: [histogram] });
+    expect(await client.runs.histograms({ id: 'owl-1', fromStep: 2 })).toEqual({ histograms: [] });
+    expect((await client.runs.checkpoints({ id: 'owl-1' })).checkpoints).toMatchObject([
+      { step: 5, file: 'step-5.json' },
+    ]);
+    for (const call of [client.runs.sparsity, client.runs.histograms, client.runs.checkpoints]) {
+      await expect(call({ id: 'no-1' })).rejects.toThrow('no-1: there is no such run');
+    }
+    await expect(client.runs.series({ ...request, runs: ['no-1'] })).rejects.toThrow('no-1: there is no such run');
+    await expect(client.runs.series({ ...request, points: 3 })).rejects.toThrow(/points/);
+    const many = Array.from({ length: 1001 }, () => 'owl-1');
+    await expect(client.runs.series({ ...request, runs: many })).rejects.toThrow(/^runs: must be fewer/);
   });
 
   test('a reader that was gone goes on where it broke off, a slow one gets all in pieces', async () => {
@@ -147,6 +278,10 @@ describe.each(transports)('over $name', ({ attach }) => {
       {
         id: fc.oneof(fc.string(), fc.constant('a-1')),
         ids: fc.array(fc.string()),
+        name: fc.string(),
+        runs: fc.array(fc.string()),
+        value: anything,
+        addTags: fc.array(fc.string()),
         configs: fc.array(fc.record({ seed: anything, method: anything, model: anything }, { requiredKeys: [] }), {
           maxLength: 2,
         }),

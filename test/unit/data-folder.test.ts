@@ -80,13 +80,13 @@ describe('the data folder', () => {
   );
 });
 
-test.skipIf(process.platform === 'win32')('what is written is for its owner alone', () => {
+test.skipIf(process.platform === 'win32')('what is written is for its owner alone', async () => {
   const folder = temporaryFolder();
   const at = (name: string) => join(folder, name);
   new ProcessLock(at('owner.lock'), 'the data folder');
   MaskLog.create(at('masks.bin'), ['lstm.0'], [Pattern.fromBits(2, 2, Uint8Array.of(3))]);
   writeFileAtomic(at('checkpoint.json'), '{}');
-  const backup = newStore({}, at('sparrow.db')).backUp();
+  const backup = await newStore({}, at('sparrow.db')).backUp();
   for (const file of [at('owner.lock'), at('masks.bin'), at('checkpoint.json'), at('sparrow.db'), backup]) {
     expect([file, modeOf(file)]).toEqual([file, 0o600]);
   }

@@ -6,7 +6,7 @@ import { evaluate } from '../../src/worker/evaluate.js';
 import { initialParameters } from '../../src/worker/models/build.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
 import { noDropout, type Dropout, type LanguageModel, type State } from '../../src/worker/models/model.js';
-import { StackedLstm, stackedLstmParameters } from '../../src/worker/models/stacked-lstm.js';
+import { stackedLstm } from '../../src/worker/models/stacked-lstm.js';
 import { dropoutMask } from '../../src/worker/ops/dropout-mask.js';
 import { clipScale, gradientNorm, watchGradients } from '../../src/worker/optimizers/clipping.js';
 import { createOptimizer } from '../../src/worker/optimizers/optimizer.js';
@@ -21,10 +21,10 @@ beforeAll(async () => {
 const words = 13;
 const onwards = () => Promise.resolve(true);
 
-function modelOf(layout: Layout = 'masked', p = 0): StackedLstm {
+function modelOf(layout: Layout = 'masked', p = 0): LanguageModel {
   const dropout = { input: p, hidden: p, output: p };
   const { model } = parseRunConfig({ model: { embedding: 5, hidden: 7, layers: 2, dropout } });
-  const specs = stackedLstmParameters(model, words);
+  const specs = stackedLstm.parameters(model, words);
   const patterns = new Map(
     specs
       .filter(({ shape }) => shape.length === 2)
@@ -36,7 +36,7 @@ function modelOf(layout: Layout = 'masked', p = 0): StackedLstm {
     layout,
     1,
   );
-  return new StackedLstm(parameters, dropout);
+  return stackedLstm.create(model, parameters);
 }
 
 /** A model whose windows have given losses, and whose state counts the windows before. */

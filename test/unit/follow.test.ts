@@ -16,7 +16,14 @@ function orphaned(states: readonly RunState[]) {
         return Promise.reject(new ConnectionLost());
       }
       const state = states[Math.min(told++, states.length - 1)];
-      return Promise.resolve({ events: [], cursor: 0, version: `v-${told}`, states: { 'a-1': state } });
+      return Promise.resolve({
+        events: [],
+        cursor: 0,
+        more: false,
+        gone: [],
+        version: `v-${told}`,
+        states: { 'a-1': state },
+      });
     },
     runs: {
       resume: ({ id }: { id: string }) => {

@@ -38,6 +38,9 @@ function rightArguments(matrixOf: typeof denseMatrix): Record<Method, { args: un
   return {
     linearForward: { args: [weight, floats(rows), positions, x(), y()] },
     linearBackward: { args: [weight, positions, y(), x(), x(), ofWeight, floats(rows), 'norm'] },
+    product: { args: [weight, positions, x(), y()] },
+    transposedProduct: { args: [weight, positions, y(), x()] },
+    weightGradient: { args: [weight, positions, y(), x(), ofWeight, 'norm'] },
     lstmForward: {
       args: [
         ...[input, recurrent, bias(), bias(), steps, batch, x(), state(), state(), h()],
@@ -69,6 +72,9 @@ function rightArguments(matrixOf: typeof denseMatrix): Record<Method, { args: un
 const counts: Partial<Record<Method, readonly number[]>> = {
   linearForward: [2],
   linearBackward: [1],
+  product: [1],
+  transposedProduct: [1],
+  weightGradient: [1],
   lstmForward: [4, 5],
   lstmBackward: [2, 3],
   decode: [2],

@@ -4,7 +4,7 @@ import type { NativeMatrix } from '../../src/worker/engines/native/addon.js';
 import { byColumn } from '../../src/worker/engines/native/by-column.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
 import { noDropout } from '../../src/worker/models/model.js';
-import type { StackedLstm } from '../../src/worker/models/stacked-lstm.js';
+import type { LanguageModel } from '../../src/worker/models/model.js';
 import { clipScale, gradientNorm, watchGradients } from '../../src/worker/optimizers/clipping.js';
 import { createOptimizer } from '../../src/worker/optimizers/optimizer.js';
 import { SntAsgd } from '../../src/worker/optimizers/snt-asgd.js';
@@ -83,7 +83,7 @@ const anySizes = fc
 const known = new Map<string, Promise<Float32Array[]>>();
 
 function onOracle(...[make, sizes, storage, seed]: Parameters<typeof computed>): Promise<Float32Array[]> {
-  const key = JSON.stringify([make.name, sizes, storage, seed]);
+  const key = JSON.stringify([Object.values(makers).indexOf(make), sizes, storage, seed]);
   let numbersOfCase = known.get(key);
   if (numbersOfCase === undefined) {
     numbersOfCase = tf.setBackend('cpu').then(() => computed(make, sizes, storage, seed));
@@ -91,6 +91,9 @@ function onOracle(...[make, sizes, storage, seed]: Parameters<typeof computed>):
   }
   return numbersOfCase;
 }
+
+/** Ops of which the engine has kernels; all others are composed there, too, of its products. */
+const ownKernels = ['embedding', 'sparseLinear', 'lstm', 'decodeAndCrossEntropy', 'a tied embedding and decoder'];
 
 async function expectAsOnOracle(...opCase: Parameters<typeof computed>): Promise<void> {
   const expected = await onOracle(...opCase);
@@ -111,7 +114,7 @@ for (const width of widths) {
       );
       for (const threads of [1, 2, 3]) {
         await useNative(threads, width);
-        await fc.assert(property, { seed: 1, numRuns: 25 });
+        await fc.assert(property, { seed: 1, numRuns: ownKernels.includes(name) ? 25 : 5 });
       }
     });
   }
@@ -258,7 +261,7 @@ const shortWindows = [
 const optimizers = ['sgd', 'snt-asgd', 'adam'] as const;
 
 /** Every number of a model after a few steps of an optimiser. */
-function slotsAfterSteps(model: StackedLstm, kind: (typeof optimizers)[number], sizes: Sizes, count: number) {
+function slotsAfterSteps(model: LanguageModel, kind: (typeof optimizers)[number], sizes: Sizes, count: number) {
   const { batch, steps, words } = sizes;
   const optimizer = createOptimizer(optimizerConfig({ kind, learningRate: 1 }), model.parameters);
   if (optimizer instanceof SntAsgd) optimizer.beginAveraging(model.parameters);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { noDropout, type State } from '../../src/worker/models/model.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
-import type { StackedLstm } from '../../src/worker/models/stacked-lstm.js';
+import type { LanguageModel } from '../../src/worker/models/model.js';
 import { clipScale, gradientNorm, watchGradients } from '../../src/worker/optimizers/clipping.js';
 import { createOptimizer, type Optimizer } from '../../src/worker/optimizers/optimizer.js';
 import { SntAsgd } from '../../src/worker/optimizers/snt-asgd.js';
@@ -17,7 +17,7 @@ skipWithoutNative();
 
 /** Training steps with averaging, clipped by the norm of the whole gradient. */
 class Training {
-  readonly model: StackedLstm;
+  readonly model: LanguageModel;
   readonly #optimizer: Optimizer;
   readonly #sizes: Sizes;
   #state: State;

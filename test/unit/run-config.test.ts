@@ -7,6 +7,7 @@ import { UserError } from '../../src/shared/errors.js';
 import { methodKinds, methods } from '../../src/shared/methods.js';
 import { presetNamed, presets } from '../../src/shared/presets.js';
 import { applySettings, parseRunConfig, runConfigSchema } from '../../src/shared/run-config.js';
+import { modelFields, modelKindNames } from '../../src/shared/model-config.js';
 
 /** What JSON Schema says of a field, as far as it is used here. */
 interface FieldSchema {
@@ -81,6 +82,9 @@ function ends(field: Field): { inside: number; outside: number; rule: string }[]
   ];
 }
 
+/** As a refusal lists them. */
+const kinds = modelKindNames.map((kind) => `"${kind}"`).join(', ');
+
 describe('the defaults', () => {
   test('are a valid configuration, with every field of the schema', () => {
     const config = parseRunConfig({});
@@ -131,6 +135,16 @@ describe('every field', () => {
     ['model.embedding', { ...whole, maximum: 100_000 }],
     ['model.hidden', { ...whole, maximum: 100_000 }],
     ['model.layers', { ...whole, maximum: 100 }],
+    ['model.hiddenLast', { ...whole, minimum: 0, maximum: 100_000 }],
+    ['model.depth', { ...whole, maximum: 100 }],
+    ['model.chunk', { ...whole, maximum: 100_000 }],
+    ['model.experts', { ...whole, maximum: 1000 }],
+    ['model.dropout.embedding', { ...share, maximum: 0.99 }],
+    ['model.dropout.recurrent', { ...share, maximum: 0.99 }],
+    ['model.dropout.weight', { ...share, maximum: 0.99 }],
+    ['model.dropout.latent', { ...share, maximum: 0.99 }],
+    ['model.activationReg', { ...share, maximum: 1000 }],
+    ['model.temporalActivationReg', { ...share, maximum: 1000 }],
     ['model.dropout.input', { ...share, maximum: 0.99 }],
     ['model.dropout.hidden', { ...share, maximum: 0.99 }],
     ['model.dropout.output', { ...share, maximum: 0.99 }],
@@ -175,11 +189,22 @@ describe('every field', () => {
 
 describe('a number', () => {
   // Impossible combinations aside, which would be refused for another reason.
-  const base = ['method.kind=static', 'method.removingRate=1', 'method.finalRemovingRate=0'];
+  const base = [
+    ...['method.kind=static', 'method.removingRate=1', 'method.finalRemovingRate=0'],
+    ...['training.windows=random', 'training.batch=10000'],
+  ];
+  /** A kind of model that has the field, and layers that the largest chunk divides. */
+  const modelWith = ({ path }: Field) => {
+    const kind = modelKindNames.find((name) => modelFields(name).some((field) => `model.${field}` === path));
+    return [
+      ...(kind === undefined ? [] : [`model.kind=${kind}`]),
+      ...(path === 'model.chunk' ? ['model.hidden=100000'] : []),
+    ];
+  };
 
   test.each(numbers)('as $path may lie at either end of its range, and not beyond', (field) => {
     for (const { inside, outside, rule } of ends(field)) {
-      const config = parseRunConfig(applySettings({}, [...base, `${field.path}=${inside}`]));
+      const config = parseRunConfig(applySettings({}, [...base, ...modelWith(field), `${field.path}=${inside}`]));
       expect(valueAt(config, field.path)).toBe(inside);
       const [first] = refusal(only(field.path, outside)).split('; '); // a combination can be refused beside it
       expect(first).toBe(`${field.path}: ${outside} must be ${rule}`);
@@ -243,14 +268,14 @@ describe('a configuration', () => {
   test('with several faults is refused with all of them', () => {
     const faults = {
       seed: -1,
-      model: { kind: 'gru', tied: 'yes', dropout: { inptu: 0 } },
+      model: { kind: 'mlp', tied: 'yes', dropout: { inptu: 0 } },
       training: { bptt: 0 },
       x: 1,
     };
     expect(refusal(faults).split('; ')).toEqual(
       expect.arrayContaining([
         'seed: -1 must be at least 0',
-        'model.kind: "gru" must be one of "stacked-lstm"',
+        `model.kind: "mlp" must be one of ${kinds}`,
         'model.tied: "yes" must be of type boolean',
         'model.dropout.inptu: no such field in model.dropout',
         'training.bptt: 0 must be at least 1',
@@ -282,6 +307,42 @@ describe('an impossible combination is refused with field, value and rule:', () 
       input: { model: { tied: true, embedding: 100, hidden: 200 } },
       reason:
         'model.embedding: 100 must equal model.hidden (200) where model.tied is true: the decoder is the embedding',
+    },
+    {
+      what: 'tied weights of two sizes in an AWD-LSTM, whose last layer the decoder reads',
+      input: { model: { kind: 'awd-lstm', tied: true, embedding: 100, hidden: 200, hiddenLast: 50 } },
+      reason:
+        'model.hiddenLast: 50 must be 0 or equal model.embedding (100) where model.tied is true: the decoder is the embedding',
+    },
+    {
+      what: 'a chunk that does not divide the layers of an ON-LSTM',
+      input: { model: { kind: 'on-lstm', hidden: 120, chunk: 7 } },
+      reason: 'model.chunk: 7 must divide the size of every layer, and one has 120 units',
+    },
+    {
+      what: 'a chunk that does not divide the last layer of an ON-LSTM',
+      input: { model: { kind: 'on-lstm', hidden: 120, chunk: 10, tied: true, embedding: 64 } },
+      reason: 'model.chunk: 10 must divide the size of every layer, and one has 64 units',
+    },
+    {
+      what: 'a dropout that the model has not',
+      input: { model: { kind: 'gru', dropout: { weight: 0.5 } } },
+      reason: 'model.dropout.weight: 0.5 must be 0 where model.kind is "gru"',
+    },
+    {
+      what: 'a penalty that the model has not',
+      input: { model: { kind: 'rhn', activationReg: 2 } },
+      reason: 'model.activationReg: 2 must be 0 where model.kind is "rhn"',
+    },
+    {
+      what: 'a depth of 0',
+      input: { model: { kind: 'rhn', depth: 0 } },
+      reason: 'model.depth: 0 must be at least 1',
+    },
+    {
+      what: 'a mixture of no softmaxes',
+      input: { model: { kind: 'awd-lstm-mos', experts: 0 } },
+      reason: 'model.experts: 0 must be at least 1',
     },
     {
       what: 'a dense run with a density',
@@ -497,11 +558,13 @@ describe('--set', () => {
     { setting: 'model..hidden=3', reason: 'model."": no such field in model; the fields are kind' },
     {
       setting: 'model=3',
-      reason: 'model is a group of fields: set one of kind, embedding, hidden, layers, tied, dropout',
+      reason:
+        'model is a group of fields: set one of kind, embedding, hidden, hiddenLast, layers, depth, coupled, chunk, experts, tied, dropout, activationReg',
     },
     {
       setting: 'model.dropout=0.5',
-      reason: 'model.dropout is a group of fields: set one of input, hidden, output in it',
+      reason:
+        'model.dropout is a group of fields: set one of input, hidden, output, embedding, recurrent, weight, latent in it',
     },
   ])('$setting is refused', ({ setting, reason }) => {
     const message = messageOf(() => set(setting));
@@ -510,7 +573,7 @@ describe('--set', () => {
 
   test('leaves ranges, choices and combinations to the rules of the whole', () => {
     expect(refusal(set('seed=-1'))).toBe('seed: -1 must be at least 0');
-    expect(refusal(set('model.kind=gru'))).toBe('model.kind: "gru" must be one of "stacked-lstm"');
+    expect(refusal(set('model.kind=mlp'))).toBe(`model.kind: "mlp" must be one of ${kinds}`);
     expect(refusal(set('training.epochs=2.5'))).toBe('training.epochs: 2.5 must be a whole number');
     expect(parseRunConfig(set('method.kind=dense', 'method.density=1')).method.density).toBe(1);
   });

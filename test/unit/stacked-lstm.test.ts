@@ -4,8 +4,15 @@ import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-conf
 import { startEngine } from '../../src/worker/engines/engine.js';
 import { initialParameters, matricesOf, modelKinds } from '../../src/worker/models/build.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
-import { isSparsifiable, noDropout, type Dropout, type State, type Window } from '../../src/worker/models/model.js';
-import { StackedLstm, stackedLstmParameters } from '../../src/worker/models/stacked-lstm.js';
+import {
+  isSparsifiable,
+  noDropout,
+  type Dropout,
+  type LanguageModel,
+  type State,
+  type Window,
+} from '../../src/worker/models/model.js';
+import { stackedLstm } from '../../src/worker/models/stacked-lstm.js';
 import { DenseParameter, SparseParameter, type Layout, type Parameter } from '../../src/worker/sparsity/parameter.js';
 import type { Pattern } from '../../src/worker/sparsity/pattern.js';
 import * as tf from '../../src/worker/tf.js';
@@ -18,14 +25,15 @@ beforeAll(async () => {
 type ModelSettings = NonNullable<PartialRunConfig['model']>;
 
 const specsOf = (model: ModelSettings, vocabulary: number) =>
-  stackedLstmParameters(parseRunConfig({ model }).model, vocabulary);
+  stackedLstm.parameters(parseRunConfig({ model }).model, vocabulary);
 
 const sizeOf = ({ shape }: { readonly shape: readonly number[] }) => shape.reduce((product, n) => product * n, 1);
 const total = (specs: readonly { readonly shape: readonly number[] }[]) =>
   specs.reduce((sum, spec) => sum + sizeOf(spec), 0);
 
 const noPatterns = new Map<string, Pattern>();
-const undropped = { input: 0, hidden: 0, output: 0 };
+/** A model that drops nothing. */
+const modelWith = (parameters: readonly Parameter[]) => stackedLstm.create(parseRunConfig({}).model, parameters);
 const large: ModelSettings = { embedding: 1500, hidden: 1500, layers: 2 };
 
 function dispose(parameters: readonly Parameter[]): void {
@@ -33,12 +41,12 @@ function dispose(parameters: readonly Parameter[]): void {
 }
 
 /** A small model with sparse matrices. */
-function sparseModel(model: ModelSettings, vocabulary: number, layout: Layout, seed = 1): StackedLstm {
+function sparseModel(model: ModelSettings, vocabulary: number, layout: Layout, seed = 1): LanguageModel {
   const specs = specsOf(model, vocabulary);
   const patterns = new Map(
     matricesOf(specs).map(({ name, shape: [rows, columns] }, i) => [name, randomPattern(i, rows, columns, 0.5)]),
   );
-  return new StackedLstm(initialParameters(specs, patterns, layout, seed), undropped);
+  return modelWith(initialParameters(specs, patterns, layout, seed));
 }
 
 /** A window of random words. */
@@ -94,7 +102,7 @@ test('the row blocks act as the gates they are named after', () => {
         const bias = (name: string) => parameters.find((parameter) => parameter.name === name)!;
         bias('lstm.0.bias_ih').load('values', Float32Array.of(i, f, g, o));
         bias('lstm.0.bias_hh').load('values', Float32Array.from(more));
-        const model = new StackedLstm(parameters, undropped);
+        const model = modelWith(parameters);
         const [hidden, cell] = tf.tidy(() => {
           const state = [tf.tensor2d([[0.5]]), tf.tensor2d([[carried]])];
           const window = { inputs: Int32Array.of(0), targets: Int32Array.of(1), batch: 1 };
@@ -163,10 +171,10 @@ for (const layout of layouts) {
       shared.read('values'),
       layout,
     );
-    const untied = new StackedLstm([...tied.parameters, copy], undropped);
+    const untied = modelWith([...tied.parameters, copy]);
     tf.tidy(() => {
       const window = windowOf(1, 6, 2, 9);
-      const gradients = (model: StackedLstm) => {
+      const gradients = (model: LanguageModel) => {
         const pass = lossAndGradients(model, window, model.initialState(2), noDropout);
         tf.dispose([...pass.state]);
         return pass.gradients;
@@ -245,7 +253,7 @@ for (const vocabulary of [10_000, 33_278]) {
       initialBound: 0,
     }));
     const parameters = initialParameters(zeros, noPatterns, 'masked', 1);
-    const model = new StackedLstm(parameters, undropped);
+    const model = modelWith(parameters);
     const window = { inputs: Int32Array.of(0, 5, 9), targets: Int32Array.of(1, 7, vocabulary - 1), batch: 1 };
     const loss = tf.tidy(() => model.loss(window, model.initialState(1), noDropout).loss.dataSync()[0]);
     expect(Math.abs(Math.exp(loss) / vocabulary - 1)).toBeLessThan(2e-6); // float32 has a loss of 10 to 5e-7
@@ -280,7 +288,7 @@ test('a window in two parts, the state carried, has the scores and the last stat
 });
 
 /** Two windows without a word in common, and the gradients of their passes. */
-function twoWindows(model: StackedLstm) {
+function twoWindows(model: LanguageModel) {
   const first = { inputs: Int32Array.of(0, 1, 2, 3), targets: Int32Array.of(1, 2, 3, 0), batch: 2 };
   const second = { inputs: Int32Array.of(4, 5, 6, 7), targets: Int32Array.of(5, 6, 7, 4), batch: 2 };
   const before = lossAndGradients(model, first, model.initialState(2), noDropout);
@@ -330,7 +338,7 @@ test('the state of a batch is a hidden and a cell tensor of zeros per layer', ()
 test('dropout is asked for before the first layer, between layers and after the last, each with its probability', () => {
   const dropout = { input: 0.1, hidden: 0.2, output: 0.3 };
   const config = parseRunConfig({ model: { embedding: 4, hidden: 6, layers: 3, dropout } });
-  const specs = stackedLstmParameters(config.model, 9);
+  const specs = stackedLstm.parameters(config.model, 9);
   const model = modelKinds['stacked-lstm'].create(config.model, initialParameters(specs, noPatterns, 'masked', 1));
   const asked: unknown[] = [];
   const record: Dropout = (site, p, shape) => {
@@ -366,6 +374,6 @@ test('a model without one of its parameters is an error that names it', () => {
   const specs = specsOf({ embedding: 3, hidden: 3, layers: 1 }, 5);
   const parameters = initialParameters(specs, noPatterns, 'masked', 1);
   const some = parameters.filter(({ name }) => name !== 'lstm.0.bias_hh');
-  expect(() => new StackedLstm(some, undropped)).toThrow('lstm.0.bias_hh');
+  expect(() => modelWith(some)).toThrow('lstm.0.bias_hh');
   dispose(parameters);
 });

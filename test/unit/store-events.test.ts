@@ -286,8 +286,8 @@ describe('a run that was interrupted and told again', () => {
     const histogram = {
       layer: 'lstm.0',
       kind: 'magnitude',
-      edges: Float64Array.of(0, 1, 2),
-      counts: Float64Array.of(3, 4),
+      edges: [0, 1, 2],
+      counts: [3, 4],
     };
     store.sparsity.addHistogram(run, 1, { ...histogram, step: 1 });
     store.sparsity.addHistogram(run, 3, { ...histogram, step: 2 });

@@ -9,11 +9,13 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { backupsOf } from '../../src/main/store/backups.js';
 import { migrations } from '../../src/main/store/migrate.js';
 import { openIfThere, openReadable, openWritable } from '../../src/main/store/open.js';
 import { UserError } from '../../src/shared/errors.js';
@@ -133,11 +135,11 @@ describe('migrations', () => {
     expect(store.runs.get(run).note).toBe('2');
     const [backup, ...more] = backupsIn(path);
     expect(more).toEqual([]);
-    expect(backup).toBe('sparrow.db.backup-v1-2026-11-24T09-30-00-000Z');
+    expect(backup).toBe(`sparrow.db.backup-v${migrations.length}-2026-11-24T09-30-00-000Z`);
     const copy = join(dirname(path), backup);
     expect(contentOf(copy)).toEqual(before);
     expect(openAndClose(copy)).toBe('');
-    expect(raw(path, (database) => database.pragma('user_version', { simple: true }))).toBe(2);
+    expect(raw(path, (database) => database.pragma('user_version', { simple: true }))).toBe(next.length);
   });
 
   /** The note of the only run. */
@@ -155,7 +157,7 @@ describe('migrations', () => {
     old.close();
     const broken = [...next, 'CREATE TABLE later (b INTEGER) STRICT'];
     expect(() => openWritable(path, { migrations: broken })).toThrow('already exists');
-    expect(raw(path, (database) => database.pragma('user_version', { simple: true }))).toBe(1);
+    expect(raw(path, (database) => database.pragma('user_version', { simple: true }))).toBe(migrations.length);
     expect(openAndClose(path)).toBe('');
   });
 
@@ -172,7 +174,7 @@ describe('migrations', () => {
     for (const open of [openWritable, openReadable]) {
       expectRefused(
         () => open(path),
-        `${path} was written by a newer Sparrow (it has version 2, this one knows 1): update`,
+        `${path} was written by a newer Sparrow (it has version ${migrations.length + 1}, this one knows ${migrations.length}): update`,
       );
     }
     expect(readFileSync(path)).toEqual(bytes);
@@ -212,13 +214,13 @@ describe('what is no database of ours', () => {
 
 describe('a damaged database', () => {
   /** One with many pages, a backup, and a file that was never told by name which rows to lose. */
-  function damaged(harm: (path: string) => void): { path: string; backup: string; run: string; events: number } {
+  async function damaged(harm: (path: string) => void) {
     const path = databasePath();
     const store = openWritable(path, { now: () => Date.UTC(2026, 10, 24) });
     const run = begin(store);
     const events = Array.from({ length: 2000 }, (_, i) => step(i, i));
     tell(store, run, events);
-    const backup = store.backUp();
+    const backup = await store.backUp();
     store.close();
     harm(path);
     return { path, backup, run, events: events.length };
@@ -243,8 +245,8 @@ describe('a damaged database', () => {
         writeFileSync(path, Buffer.alloc(100_000, 0xab));
       },
     },
-  ])('with $harm says so, names the backup, and comes back with it', ({ hurt }) => {
-    const { path, backup, run, events } = damaged(hurt);
+  ])('with $harm says so, names the backup, and comes back with it', async ({ hurt }) => {
+    const { path, backup, run, events } = await damaged(hurt);
     const remedy = `move it and its companions (sparrow.db-wal, sparrow.db-shm) away and copy the backup ${backup} to ${path}`;
     const use = () => {
       const store = openWritable(path);
@@ -265,8 +267,8 @@ describe('a damaged database', () => {
     expect(store.events.of(run)).toHaveLength(events);
   });
 
-  test('tells its problems where it can still be opened', () => {
-    const { path } = damaged((at) => {
+  test('tells its problems where it can still be opened', async () => {
+    const { path } = await damaged((at) => {
       const bytes = readFileSync(at);
       bytes.fill(0xab, bytes.length - 4096 * 4, bytes.length - 4096 * 3);
       writeFileSync(at, bytes);
@@ -290,21 +292,88 @@ describe('a damaged database', () => {
 });
 
 describe('backups', () => {
-  test('are whole copies with the time in their name; the newest is the one that is offered', () => {
+  const dayMs = 24 * 60 * 60 * 1000;
+
+  test('are whole copies with the time in their name, for their user alone; the newest is the one that is offered', async () => {
     const at = { ms: Date.UTC(2026, 0, 1) };
     const store = newStore({ now: () => at.ms });
-    const first = store.backUp();
+    const first = await store.backUp();
     begin(store);
     at.ms = Date.UTC(2026, 0, 2);
-    const second = store.backUp();
+    const second = await store.backUp();
     expect([first, second].map((path) => basename(path))).toEqual([
-      'sparrow.db.backup-v1-2026-01-01T00-00-00-000Z',
-      'sparrow.db.backup-v1-2026-01-02T00-00-00-000Z',
+      `sparrow.db.backup-v${migrations.length}-2026-01-01T00-00-00-000Z`,
+      `sparrow.db.backup-v${migrations.length}-2026-01-02T00-00-00-000Z`,
     ]);
+    expect(backupsOf(store.path)).toEqual([first, second]);
+    if (process.platform !== 'win32') expect(statSync(second).mode & 0o777).toBe(0o600);
     expect(contentOf(second)).toEqual(contentOf(store.path));
     const copy = openReadable(second);
     expect(copy.runs.list().runs).toHaveLength(1);
     copy.close();
+  });
+
+  test('are made while others write, and hold a state that there was', async () => {
+    const store = newStore();
+    const run = begin(store);
+    tell(
+      store,
+      run,
+      Array.from({ length: 20_000 }, (_, i) => step(i, i)),
+    );
+    const backup = store.backUp();
+    let told = 20_000;
+    const writing = setInterval(() => {
+      tell(store, run, [step(told, 1)], told++);
+    });
+    const path = await backup;
+    clearInterval(writing);
+    const copy = openReadable(path);
+    expect(copy.problems()).toEqual([]);
+    const held = copy.events.of(run).length;
+    copy.close();
+    expect(held).toBeGreaterThanOrEqual(20_000);
+    expect(held).toBeLessThanOrEqual(told);
+  });
+
+  test('are due when the newest is a day old and the database has changed since; three are kept', async () => {
+    const at = { ms: Date.now() };
+    const store = newStore({ now: () => at.ms });
+    const due = () => store.backUpIfDue(new AbortController().signal);
+    const change = () => {
+      store.settings.set('at', at.ms);
+      utimesSync(`${store.path}-wal`, at.ms / 1000, at.ms / 1000);
+    };
+    begin(store);
+    const first = await due();
+    expect(first).toBeDefined();
+    change();
+    at.ms += dayMs - 1000;
+    expect(await due()).toBeUndefined();
+    at.ms += 2000;
+    const made = [first];
+    for (let day = 0; day < 4; day++) {
+      change();
+      made.push(await due());
+      at.ms += dayMs;
+      expect(await due()).toBeUndefined(); // nothing has changed
+    }
+    expect(backupsOf(store.path)).toEqual(made.slice(-3));
+  });
+
+  test('that are broken off leave nothing', async () => {
+    const store = newStore();
+    const run = begin(store);
+    tell(
+      store,
+      run,
+      Array.from({ length: 20_000 }, (_, i) => step(i, i)),
+    );
+    const leaving = new AbortController();
+    const backup = store.backUpIfDue(leaving.signal);
+    leaving.abort();
+    await expect(backup).rejects.toThrow(/abort/);
+    expect(readdirSync(dirname(store.path)).filter((name) => name.includes('backup'))).toEqual([]);
   });
 });
 

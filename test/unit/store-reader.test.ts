@@ -27,7 +27,7 @@ test('a reader gives what the store gives, while it is written', async () => {
   const run = begin(store);
   tell(store, run, [started(), step(1, 5), step(2, NaN)]);
   const reader = readerOf(store.path);
-  const request = { runs: [run], metric: 'loss', axis: 'epoch' as const };
+  const request = { runs: [run], metrics: ['loss'], axis: 'epoch' as const };
   expect(await reader.ask('metrics', 'series', request)).toEqual(store.metrics.series(request));
   tell(store, run, [step(3, 4)], 3);
   const [series, record, has] = await Promise.all([
@@ -36,7 +36,7 @@ test('a reader gives what the store gives, while it is written', async () => {
     reader.ask('runs', 'has', 'owl-1'),
   ]);
   expect(series).toEqual(store.metrics.series(request));
-  expect(series[0].y).toEqual([5, 4]);
+  expect(series.lines[0].y).toEqual([5, 4]);
   expect(record).toEqual(store.runs.get(run));
   expect(has).toBe(false);
 });
@@ -48,7 +48,7 @@ test('a reader throws what the store throws, and goes on', async () => {
   const refused = reader.ask('events', 'of', 'owl-1');
   await expect(refused).rejects.toThrow(UserError);
   await expect(refused).rejects.toThrow('owl-1: there is no such run');
-  await expect(reader.ask('metrics', 'series', { runs: [run], metric: 'loss', points: 1 })).rejects.not.toThrow(
+  await expect(reader.ask('metrics', 'series', { runs: [run], metrics: ['loss'], points: 1 })).rejects.not.toThrow(
     UserError,
   );
   expect(await reader.ask('events', 'of', run)).toEqual([]);

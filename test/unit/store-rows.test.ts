@@ -20,7 +20,7 @@ function filled() {
   store.runs.addTags(run, ['paper']);
   store.queue.add(run);
   store.corpora.put({ name: 'ptb', origin: 'fetched', vocabulary: 9, tokens: { train: 1, valid: 1, test: 1 } });
-  const numbers = { edges: Float64Array.of(0, 1), counts: Float64Array.of(1) };
+  const numbers = { edges: [0, 1], counts: [1] };
   store.sparsity.addHistogram(run, 1, { step: 0, layer: 'l', kind: 'magnitude', ...numbers });
   return { store, run, other };
 }
@@ -44,8 +44,8 @@ function readAll(store: ReadableStore, coarse: MetricRows, runs: readonly string
       () => store.events.after(0, { run }),
       () => store.metrics.names(run),
       () => Array.from(store.metrics.values(run, 'loss')),
-      ...axes.map((axis) => () => store.metrics.series({ runs: [run], metric: 'loss', axis })),
-      ...axes.map((axis) => () => coarse.series({ runs: [run], metric: 'loss', axis })),
+      ...axes.map((axis) => () => store.metrics.series({ runs: [run], metrics: ['loss'], axis })),
+      ...axes.map((axis) => () => coarse.series({ runs: [run], metrics: ['loss'], axis })),
       () => store.sparsity.rows(run),
       () => store.sparsity.histograms(run),
       () => Array.from(wideCurves(store, [run], ['loss']).rows),

@@ -8,8 +8,8 @@ import type { WritableStore } from '../../src/main/store/store.js';
 import { holds } from './support/property.js';
 import { begin, evaluation, newStore, started, step, tell } from './support/store.js';
 
-function only(store: WritableStore, request: Omit<SeriesRequest, 'metric'>): ReducedSeries {
-  const [line] = store.metrics.series({ metric: 'loss', ...request });
+function only(store: WritableStore, request: Omit<SeriesRequest, 'metrics'>): ReducedSeries {
+  const [line] = store.metrics.series({ metrics: ['loss'], ...request }).lines;
   return line;
 }
 
@@ -57,14 +57,38 @@ describe('a reduced curve', () => {
         const { steps, values, marks } = reduce(parts, most, first);
         const line = {
           run: '',
+          metric: 'loss',
           x: steps,
           y: values,
           marks: marks.map((m) => ({ x: m.step, ...m })),
           values: points.length,
+          lastStep: null,
         };
         expectFaithful(line, points, most);
       }),
     );
+  });
+
+  test('of several metrics stand together, with the newest event they know and the step to go on from', () => {
+    const store = newStore();
+    const [run, other] = [begin(store), begin(store)];
+    tell(store, run, [step(1, 5), step(10, 4)]);
+    const request = { runs: [run, other], metrics: ['loss', 'learningRate'] };
+    const { cursor, lines } = store.metrics.series(request);
+    expect(cursor).toBe(store.events.lastCursor());
+    expect(lines.map(({ run: of, metric, x, lastStep }) => [of, metric, x, lastStep])).toEqual([
+      [run, 'loss', [1, 10], 10],
+      [run, 'learningRate', [1, 10], 10],
+      [other, 'loss', [], null],
+      [other, 'learningRate', [], null],
+    ]);
+    tell(store, run, [step(20, 3)], 2);
+    expect(store.metrics.series({ ...request, fromStep: 11 }).lines[0]).toMatchObject({
+      x: [20],
+      y: [3],
+      lastStep: 20,
+    });
+    expect(store.metrics.series({ ...request, fromStep: 21 }).lines[0]).toMatchObject({ x: [], lastStep: 20 });
   });
 
   test('with few points is what was measured', () => {
@@ -73,6 +97,8 @@ describe('a reduced curve', () => {
     tell(store, run, [step(1, 5), step(10, NaN), step(20, 4), step(30, Infinity), step(40, 3)]);
     expect(only(store, { runs: [run] })).toEqual({
       run,
+      metric: 'loss',
+      lastStep: 40,
       x: [1, 20, 40],
       y: [5, 4, 3],
       marks: [
@@ -87,13 +113,13 @@ describe('a reduced curve', () => {
     const store = newStore();
     const [one, other] = [begin(store), begin(store)];
     tell(store, other, [step(1, 5)]);
-    const lines = store.metrics.series({ runs: [other, one, other], metric: 'loss' });
+    const { lines } = store.metrics.series({ runs: [other, one, other], metrics: ['loss'] });
     expect(lines.map(({ run, y }) => [run, y])).toEqual([
       [other, [5]],
       [one, []],
       [other, [5]],
     ]);
-    expect(() => store.metrics.series({ runs: ['owl-1'], metric: 'loss' })).toThrow('owl-1: there is no such run');
+    expect(() => store.metrics.series({ runs: ['owl-1'], metrics: ['loss'] })).toThrow('owl-1: there is no such run');
     expect(store.metrics.names(one)).toEqual([]);
     expect(store.metrics.names(other)).toContain('gradientNorm');
   });
@@ -159,7 +185,9 @@ describe('an axis', () => {
     tell(store, run, [started(2, 1000), step(1, 5), step(2, 5), step(3, 5), evaluation(4, 5)]);
     expect(only(store, { runs: [run], axis: 'epoch' }).x).toEqual([0.5, 1, 1.5]);
     expect(only(store, { runs: [run], axis: 'tokens' }).x).toEqual([700, 980, 1680]);
-    expect(store.metrics.series({ runs: [run], metric: 'validationLoss', axis: 'tokens' })[0].x).toEqual([1960]);
+    expect(store.metrics.series({ runs: [run], metrics: ['validationLoss'], axis: 'tokens' }).lines[0].x).toEqual([
+      1960,
+    ]);
   });
 
   test('is unknown until a run has started', () => {

@@ -28,7 +28,7 @@ function begin(write: (events: readonly NumberedEvent[]) => void = () => undefin
         written.push(...events);
       },
       onState: ({ state }) => states.push(state),
-      spawn: trainers.spawn,
+      spawn: () => trainers.spawn('auto'),
       patience,
     },
   );

@@ -1,10 +1,10 @@
 import { implement } from '@orpc/server';
 import { contract, protocol } from '../../shared/contract/contract.js';
 import { toContractError } from '../../shared/contract/errors.js';
-import type { Workbench } from '../workbench.js';
+import type { Workbench } from '../workbench/workbench.js';
 
 /** The contract, as the owner of a data folder keeps it. */
-export function routerOf(workbench: Workbench, version: string) {
+export function routerOf({ commands, views, news }: Workbench, version: string) {
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next();
@@ -15,47 +15,75 @@ export function routerOf(workbench: Workbench, version: string) {
   return os.router({
     hello: os.hello.handler(() => ({ protocol, version, pid: process.pid })),
     runs: {
-      create: os.runs.create.handler(({ input }) => ({ ids: workbench.create(input.configs, input.restarts) })),
+      create: os.runs.create.handler(({ input }) => ({ ids: commands.create(input.configs, input.restarts) })),
       resume: os.runs.resume.handler(({ input: { id, ...options } }) => {
-        workbench.resume(id, options);
+        commands.resume(id, options);
         return {};
       }),
       pause: os.runs.pause.handler(({ input: { id } }) => {
-        workbench.pause(id);
+        commands.pause(id);
         return {};
       }),
       continue: os.runs.continue.handler(({ input: { id } }) => {
-        workbench.continue(id);
+        commands.continue(id);
         return {};
       }),
       stop: os.runs.stop.handler(({ input: { id, now } }) => {
-        workbench.stop(id, now);
+        commands.stop(id, now);
         return {};
       }),
-      list: os.runs.list.handler(({ input: { trash } }) => workbench.list(trash)),
-      get: os.runs.get.handler(({ input: { id } }) => workbench.view(id)),
+      list: os.runs.list.handler(({ input: { trash } }) => views.list(trash)),
+      get: os.runs.get.handler(({ input: { id } }) => views.get(id)),
+      annotate: os.runs.annotate.handler(({ input }) => {
+        commands.annotate(input);
+        return {};
+      }),
+      pin: os.runs.pin.handler(({ input: { ids } }) => {
+        commands.pin(ids);
+        return {};
+      }),
+      series: os.runs.series.handler(({ input }) => views.series(input)),
+      sparsity: os.runs.sparsity.handler(async ({ input: { id, fromUpdate } }) => ({
+        rows: await views.sparsity(id, fromUpdate),
+      })),
+      histograms: os.runs.histograms.handler(async ({ input: { id, fromStep } }) => ({
+        histograms: await views.histograms(id, fromStep),
+      })),
+      checkpoints: os.runs.checkpoints.handler(async ({ input: { id } }) => ({
+        checkpoints: await views.checkpoints(id),
+      })),
       trash: os.runs.trash.handler(({ input: { ids } }) => {
-        workbench.trash(ids);
+        commands.trash(ids);
         return {};
       }),
       restore: os.runs.restore.handler(({ input: { ids } }) => {
-        workbench.restore(ids);
+        commands.restore(ids);
         return {};
       }),
-      purge: os.runs.purge.handler(({ input: { ids } }) => ({ freedBytes: workbench.purge(ids) })),
+      purge: os.runs.purge.handler(({ input: { ids } }) => ({ freedBytes: commands.purge(ids) })),
       discard: os.runs.discard.handler(({ input: { id } }) => {
-        workbench.discard(id);
+        commands.discard(id);
         return {};
       }),
     },
     queue: {
-      reorder: os.queue.reorder.handler(({ input: { ids } }) => {
-        workbench.reorder(ids);
+      reorder: os.queue.reorder.handler(({ input: { ids, before } }) => {
+        commands.reorder(ids, before);
         return {};
       }),
     },
-    news: os.news.handler(({ input }) => workbench.news.after(input)),
-    now: os.now.handler(() => ({ cursor: workbench.news.cursor })),
+    settings: {
+      get: os.settings.get.handler(({ input: { name } }) => {
+        const value = views.setting(name);
+        return value === undefined ? {} : { value };
+      }),
+      set: os.settings.set.handler(({ input: { name, value } }) => {
+        commands.set(name, value);
+        return {};
+      }),
+    },
+    news: os.news.handler(({ input }) => news.after(input)),
+    now: os.now.handler(() => ({ cursor: news.cursor })),
   });
 }
 

@@ -8,13 +8,17 @@ import { routerOf, type Router } from '../contract/router.js';
 import { clientInMemory, serveOver } from '../contract/serve.js';
 import { corporaFolder, dataFolder, databaseFile, runsFolder } from '../data-folder.js';
 import { adoptEarlierRuns } from '../earlier-runs.js';
+import { StoreReader } from '../store/reader.js';
 import { openWritable } from '../store/open.js';
 import type { WritableStore } from '../store/store.js';
 import { endOrphans } from '../trainers/orphans.js';
 import { socketWire } from '../transports/socket-wire.js';
-import { Workbench } from '../workbench.js';
+import { Workbench } from '../workbench/workbench.js';
 import { announce, dropAddress, newAddress, removeEndpoint } from './endpoint.js';
 import { limits } from './limits.js';
+
+/** How often to look whether a backup is due. */
+const backupMs = 60 * 60 * 1000;
 
 /** The owner of a data folder: holds its lock, its database and its queue, and answers whoever attaches. */
 export class Owner {
@@ -22,10 +26,13 @@ export class Owner {
   readonly workbench: Workbench;
   readonly #lock: ProcessLock;
   readonly #store: WritableStore;
+  readonly #reader: StoreReader;
   readonly #router: Router;
   readonly #folder: string;
   #server: Server | undefined;
   readonly #guests = new Set<Socket>();
+  readonly #leaving = new AbortController();
+  #backup: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
   /** Becomes the owner; undefined while somebody else is. The queue waits until the workbench is started. */
@@ -40,6 +47,7 @@ export class Owner {
       adoptEarlierRuns(store, runsFolder(), (text) => process.stderr.write(`sparrow: ${text}\n`));
       const owner = new Owner(folder, lock, store);
       await owner.#listen();
+      owner.#keepBackups();
       return owner;
     } catch (error) {
       store?.close();
@@ -52,8 +60,10 @@ export class Owner {
     this.#folder = folder;
     this.#lock = lock;
     this.#store = store;
+    this.#reader = new StoreReader(store.path);
     this.workbench = new Workbench({
       store,
+      reader: this.#reader,
       runsFolder: runsFolder(),
       corporaFolder: corporaFolder(),
       ...limits(),
@@ -78,6 +88,8 @@ export class Owner {
 
   async #close(handOver: (id: string) => boolean): Promise<void> {
     await this.workbench.close(handOver);
+    this.#leaving.abort();
+    await this.#backup;
     // What was asked before is answered: the last news of runs that were stopped among it.
     await new Promise((resolve) => setImmediate(resolve));
     const server = this.#server;
@@ -89,8 +101,22 @@ export class Owner {
     await closed;
     clearTimeout(patience);
     removeEndpoint(this.#folder);
+    await this.#reader.close();
     this.#store.close();
     this.#lock.release();
+  }
+
+  /** Now and from time to time. One that fails, for want of room, say, is tried again. */
+  #keepBackups(): void {
+    const keep = () => {
+      this.#backup = this.#store.backUpIfDue(this.#leaving.signal).catch(() => undefined);
+    };
+    keep();
+    const timer = setInterval(keep, backupMs);
+    timer.unref();
+    this.#leaving.signal.addEventListener('abort', () => {
+      clearInterval(timer);
+    });
   }
 
   async #listen(): Promise<void> {

@@ -1,8 +1,10 @@
 import type { RunConfig } from '../../shared/run-config.js';
-import type { QueueEntry } from '../../shared/run-records.js';
+
+/** All that computes. */
+export const devices = ['cpu'] as const;
 
 /** What computes a run: runs on one device take turns. All engines that are there share the processor's cores. */
-export function deviceOf(config: RunConfig): string {
+export function deviceOf(config: RunConfig): (typeof devices)[number] {
   switch (config.device.engine) {
     case 'auto':
     case 'native':
@@ -12,22 +14,27 @@ export function deviceOf(config: RunConfig): string {
 }
 
 /**
- * Which of the waiting runs may begin now: in their order, as long as their device has room.
+ * Which of the waiting runs may begin now: in their order, as long as their device has room. No more of them are looked at
+ * than it takes to fill every device.
  * @param busy the device of each run that is under way
+ * @param room how many runs each device takes at a time
  */
-export function nextRuns(
-  waiting: readonly { readonly entry: QueueEntry; readonly device: string }[],
+export function nextRuns<Waiting extends { readonly device: string }>(
+  waiting: Iterable<Waiting>,
   busy: readonly string[],
-  runsPerDevice: number,
-): QueueEntry[] {
+  room: ReadonlyMap<string, number>,
+): Waiting[] {
   const taken = new Map<string, number>();
   const take = (device: string) => taken.set(device, (taken.get(device) ?? 0) + 1);
+  const hasRoom = (device: string) => (taken.get(device) ?? 0) < (room.get(device) ?? 0);
   for (const device of busy) take(device);
-  return waiting
-    .filter(({ device }) => {
-      if ((taken.get(device) ?? 0) >= runsPerDevice) return false;
-      take(device);
-      return true;
-    })
-    .map(({ entry }) => entry);
+  const next: Waiting[] = [];
+  if (![...room.keys()].some(hasRoom)) return next;
+  for (const run of waiting) {
+    if (!hasRoom(run.device)) continue;
+    take(run.device);
+    next.push(run);
+    if (![...room.keys()].some(hasRoom)) break;
+  }
+  return next;
 }

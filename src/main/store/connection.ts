@@ -1,6 +1,9 @@
 import type Database from 'better-sqlite3';
 import { explainedBy } from './errors.js';
 
+/** Some milliseconds of copying. */
+const pagesAtATime = 500;
+
 /** What SQLite takes. */
 type Value = string | number | null | Uint8Array;
 
@@ -84,6 +87,20 @@ export class WriteConnection extends Connection {
   /** Several statements without values. */
   execute(sql: string): void {
     this.guarded(() => this.database.exec(sql));
+  }
+
+  /** Copies the whole database into a file, some pages at a time; in between others may read and write. */
+  async copyTo(file: string, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.database.backup(file, {
+        progress: () => {
+          signal?.throwIfAborted();
+          return pagesAtATime;
+        },
+      });
+    } catch (error) {
+      throw explainedBy(this.path, error);
+    }
   }
 
   /** All that `work` writes, or nothing if it throws. May be nested. */

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename } from 'node:path';
 import Database from 'better-sqlite3';
 import type { z } from 'zod';
 import { messageOf, UserError } from '../../shared/errors.js';
+import { backupsOf } from './backups.js';
 
 /** What SQLite says, as it is told: what the machine or the file refuses is not a defect of ours. */
 export function explainedBy(path: string, error: unknown): Error {
@@ -32,17 +32,6 @@ function restoring(path: string): string {
   const aside = `move it and its companions (${basename(path)}-wal, ${basename(path)}-shm) away`;
   if (backup === undefined) return `there is no backup; ${aside} to begin with an empty one`;
   return `${aside} and copy the backup ${backup} to ${path}`;
-}
-
-/** Backups of a database, the oldest first. */
-function backupsOf(path: string): string[] {
-  const folder = dirname(path);
-  const prefix = `${basename(path)}.backup-`;
-  if (!existsSync(folder)) return [];
-  const names = readdirSync(folder).filter((name) => name.startsWith(prefix) && !name.endsWith('.part'));
-  // By the time in the name, which comes last: ...backup-v1-2026-11-24T10-00-00-000Z.
-  const timeOf = (name: string) => name.slice(prefix.length).replace(/^v\d+-/, '');
-  return names.sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1)).map((name) => join(folder, name));
 }
 
 /**

@@ -33,9 +33,14 @@ export class EventRows implements EventReader {
   }
 
   lastCursor(): number {
-    const [cursor] = this.#connection.query('SELECT ifnull(max(cursor), 0) FROM events').row() as [number];
-    return cursor;
+    return lastCursorOf(this.#connection);
   }
+}
+
+/** Cursor of the newest event, 0 where there is none. */
+export function lastCursorOf(connection: Connection): number {
+  const [cursor] = connection.query('SELECT ifnull(max(cursor), 0) FROM events').row() as [number];
+  return cursor;
 }
 
 export class EventLog extends EventRows implements EventWriter {

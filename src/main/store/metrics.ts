@@ -1,8 +1,15 @@
 import { z } from 'zod';
 import { interpolation, placeOf, type RunShape } from '../../shared/axes.js';
-import { seriesRequestSchema, type Axis, type ReducedSeries, type SeriesRequest } from '../../shared/series.js';
+import {
+  seriesRequestSchema,
+  type Axis,
+  type ReducedSeries,
+  type SeriesAnswer,
+  type SeriesRequest,
+} from '../../shared/series.js';
 import type { Connection } from './connection.js';
 import { damagedRow, parseRow } from './errors.js';
+import { lastCursorOf } from './events.js';
 import { decode } from './json.js';
 import { keyOf } from './keys.js';
 import { reduce } from './reduction.js';
@@ -13,6 +20,10 @@ import { valueOf } from './told.js';
 const rowBudget = 150_000;
 /** Rows that are read at a time where all are wanted. */
 const pageRows = 10_000;
+
+interface LineRequest extends Omit<z.output<typeof seriesRequestSchema>, 'runs' | 'metrics'> {
+  readonly metric: string;
+}
 
 interface Series {
   readonly key: number;
@@ -50,10 +61,13 @@ export class MetricRows implements MetricReader {
       .map(([name]) => String(name));
   }
 
-  series(request: SeriesRequest): ReducedSeries[] {
-    const { runs, ...rest } = seriesRequestSchema.parse(request);
-    const budget = Math.floor(this.#budget / Math.max(1, runs.length));
-    return this.#connection.snapshot(() => runs.map((run) => this.#line(run, rest, budget)));
+  series(request: SeriesRequest): SeriesAnswer {
+    const { runs, metrics, ...rest } = seriesRequestSchema.parse(request);
+    const budget = Math.floor(this.#budget / Math.max(1, runs.length * metrics.length));
+    return this.#connection.snapshot(() => ({
+      cursor: lastCursorOf(this.#connection),
+      lines: runs.flatMap((run) => metrics.map((metric) => this.#line(run, { metric, ...rest }, budget))),
+    }));
   }
 
   *values(run: string, metric: string): IterableIterator<{ step: number; value: number }> {
@@ -72,10 +86,11 @@ export class MetricRows implements MetricReader {
     }
   }
 
-  #line(run: string, request: Omit<z.output<typeof seriesRequestSchema>, 'runs'>, budget: number): ReducedSeries {
+  #line(run: string, request: LineRequest, budget: number): ReducedSeries {
     const key = keyOf(this.#connection, run);
     const series = this.#seriesOf(key, request.metric);
-    const empty = { run, x: [], y: [], marks: [], values: 0 };
+    const { metric } = request;
+    const empty = { run, metric, x: [], y: [], marks: [], values: 0, lastStep: series?.last ?? null };
     if (series === undefined) return empty;
     const range = {
       from: Math.max(series.first, request.fromStep ?? 0),
@@ -88,10 +103,12 @@ export class MetricRows implements MetricReader {
     const line = reduce(parts, request.points, this.#firstPoint(series, range));
     return {
       run,
+      metric,
       x: line.steps.map(place),
       y: line.values,
       marks: line.marks.map((mark) => ({ x: place(mark.step), ...mark })),
       values: parts.reduce((sum, part) => sum + part.count + part.nan + part.plusInfinity + part.minusInfinity, 0),
+      lastStep: series.last,
     };
   }
 

@@ -1,10 +1,11 @@
-import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
 import { UserError } from '../../shared/errors.js';
+import { backUpAtOnce } from './backups.js';
 import type { Connection, WriteConnection } from './connection.js';
 import { runs } from './migrations/0001-runs.js';
+import { paused } from './migrations/0002-paused.js';
 
 /** Migrations in order: the n-th makes version n of the database. What was released is never changed, only added to. */
-export const migrations: readonly string[] = [runs];
+export const migrations: readonly string[] = [runs, paused];
 
 /** Marks the file as ours: the letters SPRW. */
 const applicationId = 0x53_50_52_57;
@@ -38,27 +39,10 @@ export function migrate(connection: WriteConnection, steps: readonly string[], n
   if (version === steps.length) return undefined;
   // Before the first table, or never: space of a purged run goes back to the disk.
   if (version === 0) connection.execute('PRAGMA auto_vacuum = INCREMENTAL');
-  const copy = version === 0 ? undefined : backUp(connection, version, now());
+  const copy = version === 0 ? undefined : backUpAtOnce(connection, version, now());
   connection.transaction(() => {
     for (const step of steps.slice(version)) connection.execute(step);
     connection.execute(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length}`);
   });
   return copy;
-}
-
-/** A whole copy of the database beside it, which takes its name when it is complete. */
-export function backUp(connection: WriteConnection, version: number, time: number): string {
-  const stamp = new Date(time).toISOString().replaceAll(/[:.]/g, '-');
-  const path = `${connection.path}.backup-v${version}-${stamp}`;
-  const part = `${path}.part`;
-  try {
-    rmSync(part, { force: true });
-    closeSync(openSync(part, 'wx', 0o600)); // SQLite would let others read it
-    connection.command('VACUUM INTO ?').run(part);
-    renameSync(part, path);
-  } catch (error) {
-    rmSync(part, { force: true });
-    throw error;
-  }
-  return path;
 }

@@ -1,8 +1,9 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { explained, UserError } from '../../shared/errors.js';
+import { backUp, isBackupDue } from './backups.js';
 import { Connection, WriteConnection } from './connection.js';
-import { backUp, migrate, migrations, versionOf } from './migrate.js';
+import { migrate, migrations, versionOf } from './migrate.js';
 import { explainedBy } from './errors.js';
 import { CorpusRows, CorpusTable } from './corpora.js';
 import { EventLog, EventRows } from './events.js';
@@ -59,6 +60,8 @@ export function openWritable(path: string, options: OpenOptions = {}): WritableS
     settings: new SettingTable(connection),
     transaction: (work) => connection.transaction(work),
     backUp: () => backUp(connection, steps.length, now()),
+    backUpIfDue: async (signal) =>
+      isBackupDue(path, now()) ? backUp(connection, steps.length, now(), signal) : undefined,
     problems: () => problemsOf(connection),
     close: () => {
       connection.close();

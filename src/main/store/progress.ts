@@ -13,14 +13,28 @@ const placeSchema = z.object({ step: z.int(), epoch: z.int() });
 
 const shownMetrics = ['loss', 'tokensPerSecond', 'validationPerplexity', 'testPerplexity'] as const;
 
+/** What a run told last. */
+export function lastEventOf(
+  connection: Connection,
+  key: number,
+  what: string,
+): Pick<RunProgress, 'nextSequence' | 'lastEvent' | 'failure'> {
+  const last = connection
+    .query('SELECT sequence, type, body FROM events WHERE run = ? ORDER BY sequence DESC LIMIT 1')
+    .row(key);
+  const told = {
+    nextSequence: last === undefined ? 0 : Number(last[0]) + 1,
+    lastEvent: last?.[1] ?? null,
+    failure: last?.[1] === 'failed' ? decode(last[2], what) : null,
+  };
+  return parseRow(runProgressSchema.pick({ nextSequence: true, lastEvent: true, failure: true }), told, what);
+}
+
 /**
  * Where a run stands. It is read from what its trainer told and stored nowhere else, so that it cannot say anything else
  * after a resume.
  */
 export function progressOf(connection: Connection, key: number, what: string): RunProgress {
-  const last = connection
-    .query('SELECT sequence, type, body FROM events WHERE run = ? ORDER BY sequence DESC LIMIT 1')
-    .row(key);
   const placed = connection
     .query('SELECT body FROM events WHERE run = ? AND step IS NOT NULL ORDER BY sequence DESC LIMIT 1')
     .row(key);
@@ -33,9 +47,7 @@ export function progressOf(connection: Connection, key: number, what: string): R
   const progress = {
     ...place,
     stepsPerEpoch: started?.stepsPerEpoch ?? null,
-    nextSequence: last === undefined ? 0 : Number(last[0]) + 1,
-    lastEvent: last?.[1] ?? null,
-    failure: last?.[1] === 'failed' ? decode(last[2], what) : null,
+    ...lastEventOf(connection, key, what),
     ...Object.fromEntries(shownMetrics.map((name) => [name, newest.get(name) ?? null])),
     bestValidationPerplexity: lowest(connection, key, 'validationPerplexity'),
     parameters: started?.parameters ?? null,

@@ -6,7 +6,7 @@ import type { ReadableStore } from './store.js';
  * between threads.
  */
 export const readerParts = {
-  runs: ['list', 'get', 'has', 'isTrashed', 'checkpoints'],
+  runs: ['list', 'get', 'standings', 'has', 'isTrashed', 'checkpoints'],
   events: ['after', 'of', 'lastCursor'],
   metrics: ['names', 'series'],
   sparsity: ['rows', 'histograms'],

@@ -48,13 +48,24 @@ export class RunTable extends RunRows implements RunWriter {
     });
   }
 
+  setProcess(id: string, pid: number): void {
+    this.#connection.transaction(() => {
+      const [key, number] = this.#lastAttempt(id);
+      this.#run('UPDATE attempts SET pid = ? WHERE run = ? AND number = ?', pid, key, number);
+    });
+  }
+
   endAttempt(id: string, end: TrainerEnd): void {
     this.#connection.transaction(() => {
-      const key = keyOf(this.#connection, id);
-      const number = attemptsOf(this.#connection, key, `run ${id}`).at(-1)?.number;
-      if (number === undefined) throw new Error(`${id} has no attempt that could end`);
-      this.#end(key, number, end);
+      this.#end(...this.#lastAttempt(id), end);
     });
+  }
+
+  #lastAttempt(id: string): [key: number, number: number] {
+    const key = keyOf(this.#connection, id);
+    const number = attemptsOf(this.#connection, key, `run ${id}`, 1).at(0)?.number;
+    if (number === undefined) throw new Error(`${id} has no attempt`);
+    return [key, number];
   }
 
   settle(alive: ReadonlySet<string>): string[] {
@@ -95,13 +106,19 @@ export class RunTable extends RunRows implements RunWriter {
     });
   }
 
-  pin(ids: readonly string[]): void {
-    this.#connection.transaction(() => {
+  pin(ids: readonly string[]): string[] {
+    return this.#connection.transaction(() => {
+      const before = this.#connection.query('SELECT id FROM runs WHERE pinned IS NOT NULL').rows();
       this.#run('UPDATE runs SET pinned = NULL WHERE pinned IS NOT NULL');
       ids.forEach((id, place) => {
         this.#change(id, 'pinned', place);
       });
+      return [...new Set([...before.map(([id]) => String(id)), ...ids])];
     });
+  }
+
+  setPaused(id: string, paused: boolean): void {
+    this.#change(id, 'paused', paused ? this.#now() : null);
   }
 
   trash(id: string): void {
@@ -161,7 +178,11 @@ export class RunTable extends RunRows implements RunWriter {
     this.#run(sql, this.#now(), encode(end), key, number);
   }
 
-  #change(id: string, column: 'name' | 'note' | 'colour' | 'pinned' | 'trashed', value: string | number | null): void {
+  #change(
+    id: string,
+    column: 'name' | 'note' | 'colour' | 'pinned' | 'paused' | 'trashed',
+    value: string | number | null,
+  ): void {
     this.#run(`UPDATE runs SET ${column} = ? WHERE key = ?`, value, keyOf(this.#connection, id));
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
 import {
   attemptSchema,
@@ -15,10 +16,10 @@ import type { Connection } from './connection.js';
 import { parseRow } from './errors.js';
 import { decode } from './json.js';
 import { isTrashed, keyIfThere, keyOf } from './keys.js';
-import { progressOf } from './progress.js';
+import { lastEventOf, progressOf } from './progress.js';
 import type { RunReader } from './store.js';
 
-const columns = 'key, id, name, config, colour, created, pinned, note, trashed';
+const columns = 'key, id, name, config, colour, created, pinned, note, trashed, paused';
 /** The columns of which nothing is asked but that SQLite gives them. */
 const keySchema = z.object({ key: z.int(), id: z.string(), config: z.string() }).loose();
 
@@ -54,6 +55,34 @@ export class RunRows implements RunReader {
     });
   }
 
+  standings(ids?: readonly string[]): Standing[] {
+    return this.#connection.snapshot(() => {
+      const all = this.#connection.query('SELECT id FROM runs ORDER BY key');
+      const there = ids?.filter((id) => this.has(id)) ?? all.rows().map(([id]) => String(id));
+      return there.flatMap((id) => {
+        try {
+          return [this.standing(id)];
+        } catch (error) {
+          if (error instanceof UserError) return [];
+          throw error;
+        }
+      });
+    });
+  }
+
+  standing(id: string): Standing {
+    const key = keyOf(this.#connection, id);
+    const what = `run ${id}`;
+    const [paused] = this.#connection.query('SELECT paused FROM runs WHERE key = ?').row(key) as [number | null];
+    return {
+      id,
+      paused,
+      queued: queueEntryOf(this.#connection, key) ?? null,
+      attempts: attemptsOf(this.#connection, key, what, 1),
+      progress: lastEventOf(this.#connection, key, what),
+    };
+  }
+
   has(id: string): boolean {
     return keyIfThere(this.#connection, id) !== undefined;
   }
@@ -85,14 +114,15 @@ export class RunRows implements RunReader {
   }
 }
 
-/** A run's attempts, the first one first. */
-export function attemptsOf(connection: Connection, key: number, what: string): Attempt[] {
+/** A run's attempts, the first one first; only so many of the last ones if that is said. */
+export function attemptsOf(connection: Connection, key: number, what: string, last = -1): Attempt[] {
   const rows = connection
     .query(
       `SELECT number, started, last, ended, paused_ms AS pausedMs, pid, device, first_sequence AS "from", end
-       FROM attempts WHERE run = ? ORDER BY number`,
+       FROM attempts WHERE run = ? ORDER BY number DESC LIMIT ?`,
     )
-    .all(key);
+    .all(key, last)
+    .reverse();
   return rows.map((row) => {
     const { end, ...rest } = row as { end: unknown };
     return parseRow(attemptSchema, { ...rest, end: end === null ? null : decode(end, what) }, `an attempt of ${what}`);

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Standing } from '../../shared/derived-state.js';
 import type { RunConfig } from '../../shared/run-config.js';
 import type { RunEvent } from '../../shared/run-events.js';
 import type {
@@ -13,7 +14,7 @@ import type {
   StoredEvent,
 } from '../../shared/run-records.js';
 import type { TrainerEnd } from '../../shared/run-state.js';
-import type { ReducedSeries, SeriesRequest } from '../../shared/series.js';
+import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
 
 /**
  * The database of a data folder, in two types: whoever holds a `ReadableStore` cannot write. There is one writer, the
@@ -47,8 +48,10 @@ export interface WritableStore extends ReadableStore {
   readonly settings: SettingWriter;
   /** All that `work` writes, or nothing if it throws. May be nested. */
   transaction<T>(work: () => T): T;
-  /** Copies the whole database beside itself and returns the path of the copy. */
-  backUp(): string;
+  /** Copies the whole database beside itself, while it may be read and written. @returns the path of the copy */
+  backUp(): Promise<string>;
+  /** The same if the newest backup is older than a day and the database has changed since; the signal ends it. */
+  backUpIfDue(signal: AbortSignal): Promise<string | undefined>;
 }
 
 export interface RunReader {
@@ -56,6 +59,10 @@ export interface RunReader {
   list(options?: { readonly trash?: boolean }): { readonly runs: RunRecord[]; readonly damaged: DamagedRun[] };
   /** @throws UserError where there is no such run, or its rows are damaged */
   get(id: string): RunRecord;
+  /** What the states of some runs, or of all, are derived from; of those that are there and not damaged. */
+  standings(ids?: readonly string[]): Standing[];
+  /** @throws UserError where there is no such run, or its rows are damaged */
+  standing(id: string): Standing;
   has(id: string): boolean;
   /** @throws UserError where there is no such run */
   isTrashed(id: string): boolean;
@@ -70,6 +77,8 @@ export interface RunWriter extends RunReader {
   create(configs: readonly RunConfig[], isTaken?: (id: string) => boolean): RunRecord[];
   /** A trainer is about to be started. The one before, if it never ended, is closed as its last event says. */
   beginAttempt(id: string, process?: AttemptProcess): Attempt;
+  /** The trainer of the run's last attempt is a process now. */
+  setProcess(id: string, pid: number): void;
   /** The trainer of the run's last attempt is gone. */
   endAttempt(id: string, end: TrainerEnd): void;
   /**
@@ -84,8 +93,10 @@ export interface RunWriter extends RunReader {
   setColour(id: string, colour: string): void;
   addTags(id: string, tags: readonly string[]): void;
   removeTags(id: string, tags: readonly string[]): void;
-  /** Exactly these runs are pinned, in this order. */
-  pin(ids: readonly string[]): void;
+  /** Exactly these runs are pinned, in this order. @returns those that are pinned now or were before */
+  pin(ids: readonly string[]): string[];
+  /** Writes down that a person has it rest, or that it no longer does. */
+  setPaused(id: string, paused: boolean): void;
   /** Into the trash and out of the queue; a run in the trash keeps everything. */
   trash(id: string): void;
   restore(id: string): void;
@@ -137,16 +148,17 @@ export interface EventWriter extends EventReader {
 export interface MetricReader {
   /** Names of the metrics of a run. */
   names(run: string): string[];
-  /** One reduced line for each run, in the order asked for; an empty line for a run without the metric. */
-  series(request: SeriesRequest): ReducedSeries[];
+  /** A reduced line for each run and metric, and how far they go. */
+  series(request: SeriesRequest): SeriesAnswer;
   /** Every value, in the order of steps, one by one: for exports. */
   values(run: string, metric: string): IterableIterator<{ readonly step: number; readonly value: number }>;
 }
 
 export interface SparsityReader {
-  /** Layers and gates after every topology update, in order. */
-  rows(run: string): SparsityRow[];
-  histograms(run: string): Histogram[];
+  /** Layers and gates after every topology update, in order; or from an update on. */
+  rows(run: string, fromUpdate?: number): SparsityRow[];
+  /** Those of a run, in order; or from a step on. */
+  histograms(run: string, fromStep?: number): Histogram[];
 }
 
 export interface SparsityWriter extends SparsityReader {

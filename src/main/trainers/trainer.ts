@@ -7,7 +7,7 @@ import {
   type TrainerMessage,
 } from '../../shared/run-events.js';
 import type { TrainerEnd, TrainerState } from '../../shared/run-state.js';
-import { forkTrainer, type Spawn, type TrainerProcess } from './trainer-process.js';
+import type { TrainerProcess } from './trainer-process.js';
 import { Watch } from './watch.js';
 
 /** An event with its number in the run. */
@@ -21,7 +21,7 @@ export interface TrainerOptions {
   readonly write: (events: readonly NumberedEvent[]) => void;
   /** Called after each change of state but the last, which is `end`. */
   readonly onState: (state: TrainerState) => void;
-  readonly spawn?: Spawn;
+  readonly spawn: () => TrainerProcess;
   readonly patience: Patience;
 }
 
@@ -59,7 +59,7 @@ export class Trainer {
 
   constructor(command: Omit<Extract<TrainerCommand, { type: 'train' }>, 'type'>, options: TrainerOptions) {
     this.#options = options;
-    this.#process = (options.spawn ?? forkTrainer)();
+    this.#process = options.spawn();
     this.#watch = new Watch(options.patience, (reason) => {
       this.kill(reason);
     });
@@ -76,8 +76,14 @@ export class Trainer {
     return this.#state;
   }
 
+  /** Undefined while it is being started. */
   get pid(): number | undefined {
     return this.#process.pid;
+  }
+
+  /** Resolves when there is a process, or none any more. */
+  get spawned(): Promise<void> {
+    return this.#process.spawned;
   }
 
   /** Asks for a checkpoint and a rest, which begins with the event `paused`. */

@@ -1,7 +1,15 @@
 import { oc } from '@orpc/contract';
 import { z } from 'zod';
-import { damagedRunSchema, runRecordSchema, storedEventSchema } from '../run-records.js';
+import {
+  checkpointRowSchema,
+  damagedRunSchema,
+  histogramSchema,
+  runRecordSchema,
+  sparsityRowSchema,
+  storedEventSchema,
+} from '../run-records.js';
 import { runStateSchema } from '../run-state.js';
+import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
 
 /**
  * What a shell can ask of the owner of a data folder, whatever carries it. Inputs and outputs are checked at the owner. An
@@ -9,7 +17,7 @@ import { runStateSchema } from '../run-state.js';
  */
 
 /** Owners and shells of different versions do not talk past each other. */
-export const protocol = 1;
+export const protocol = 2;
 
 /** A request that waits for news is answered after so long at the latest, so that a dead connection is noticed. */
 const longestWaitMs = 30_000;
@@ -17,6 +25,21 @@ const longestWaitMs = 30_000;
 const id = z.string().min(1).max(200);
 const ids = z.array(id).min(1).max(10_000);
 const nothing = z.object({});
+const setting = z
+  .string()
+  .regex(/^[a-z][A-Za-z0-9.-]{0,99}$/, 'must be letters, digits, dots and hyphens, beginning with a-z');
+const tags = z.array(z.string()).max(100).default([]);
+
+const annotationSchema = z.strictObject({
+  ids,
+  /** What people see; an empty one is the run's id. */
+  name: z.string().max(200).optional(),
+  note: z.string().max(100_000).optional(),
+  colour: z.string().optional(),
+  addTags: tags,
+  removeTags: tags,
+});
+export type Annotation = z.output<typeof annotationSchema>;
 
 const runViewSchema = z.object({ record: runRecordSchema, state: runStateSchema });
 export type RunView = z.output<typeof runViewSchema>;
@@ -25,9 +48,14 @@ const newsSchema = z.object({
   events: z.array(storedEventSchema),
   /** Where to go on: nothing is told twice and nothing left out, by this owner or the next one. */
   cursor: z.int().min(0),
-  /** Changes with every change of any state; of this owner only. */
+  /** Whether as many events were told as were asked for: the rest, and the states, come with the next answers. */
+  more: z.boolean(),
+  /** Changes when the state or the record of a followed run does; of this owner only. */
   version: z.string(),
+  /** Of the runs whose state or record has changed since the version asked with; of all where that was another owner's. */
   states: z.record(z.string(), runStateSchema),
+  /** Runs among those that are not there any more. */
+  gone: z.array(z.string()),
 });
 export type News = z.output<typeof newsSchema>;
 
@@ -45,7 +73,7 @@ export const contract = {
         }),
       )
       .output(z.object({ ids })),
-    /** Queues a run that has ended to go on from its last checkpoint. */
+    /** Has a run that rests go on, or queues one that has ended to go on from its last checkpoint. */
     resume: oc
       .input(
         z.strictObject({
@@ -55,7 +83,7 @@ export const contract = {
         }),
       )
       .output(nothing),
-    /** Checkpoints and rests, holding its device. */
+    /** Checkpoints and rests, holding its device while its trainer lives; with the next owner it rests on without one. */
     pause: oc.input(z.strictObject({ id })).output(nothing),
     /** Ends the rest. */
     continue: oc.input(z.strictObject({ id })).output(nothing),
@@ -65,6 +93,26 @@ export const contract = {
       .input(z.strictObject({ trash: z.boolean().default(false) }))
       .output(z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema) })),
     get: oc.input(z.strictObject({ id })).output(runViewSchema),
+    /** Writes to some runs what people say of them, all or none: what is left out stays. */
+    annotate: oc.input(annotationSchema).output(nothing),
+    /** Exactly these runs are pinned, in this order. */
+    pin: oc.input(z.strictObject({ ids: z.array(id).max(1000) })).output(nothing),
+    /**
+     * Curves, reduced to what a screen can show. They are continued by the `step` events of the news after their cursor, or
+     * by asking again from the step after `lastStep`. A run that goes on from a checkpoint tells anew what it had told
+     * after it: a `started` event with `resumedFrom` says from which step on a line is another.
+     */
+    series: oc.input(seriesRequestSchema).output(seriesAnswerSchema),
+    /** Layers and gates after each topology update, from an update on. */
+    sparsity: oc
+      .input(z.strictObject({ id, fromUpdate: z.int().min(0).default(0) }))
+      .output(z.object({ rows: z.array(sparsityRowSchema) })),
+    /** Distributions, from a step on. */
+    histograms: oc
+      .input(z.strictObject({ id, fromStep: z.int().min(0).default(0) }))
+      .output(z.object({ histograms: z.array(histogramSchema) })),
+    /** All that were written; a run's folder holds the last ones. */
+    checkpoints: oc.input(z.strictObject({ id })).output(z.object({ checkpoints: z.array(checkpointRowSchema) })),
     /** Into the trash, where a run keeps everything. */
     trash: oc.input(z.strictObject({ ids })).output(nothing),
     restore: oc.input(z.strictObject({ ids })).output(nothing),
@@ -74,8 +122,14 @@ export const contract = {
     discard: oc.input(z.strictObject({ id })).output(nothing),
   },
   queue: {
-    /** These begin first, in this order; the others follow as they were. */
-    reorder: oc.input(z.strictObject({ ids })).output(nothing),
+    /** These begin in this order before another that waits, first of all if none is named, last if it is null. */
+    reorder: oc.input(z.strictObject({ ids, before: id.nullable().optional() })).output(nothing),
+  },
+  settings: {
+    /** The value, or none where it was never set. */
+    get: oc.input(z.strictObject({ name: setting })).output(z.object({ value: z.json().optional() })),
+    /** Any JSON value; without one the setting is taken back. */
+    set: oc.input(z.strictObject({ name: setting, value: z.json().optional() })).output(nothing),
   },
   /**
    * Events after a cursor and states, of some runs or of all: at once if there is something new since cursor and version, else
@@ -84,7 +138,7 @@ export const contract = {
   news: oc
     .input(
       z.strictObject({
-        runs: z.array(id).max(10_000).optional(),
+        runs: z.array(id).max(100).optional(),
         after: z.int().min(0),
         version: z.string().default(''),
         limit: z.int().min(1).max(1000).default(500),

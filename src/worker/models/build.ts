@@ -1,21 +1,24 @@
-import type { RunConfig } from '../../shared/run-config.js';
+import type { ModelKindName } from '../../shared/model-config.js';
 import { RandomWords } from '../random/random.js';
 import { DenseParameter, gather, SparseParameter, type Layout, type Parameter } from '../sparsity/parameter.js';
 import type { Pattern } from '../sparsity/pattern.js';
-import { isSparsifiable, type LanguageModel, type ParameterSpec } from './model.js';
-import { StackedLstm, stackedLstmParameters } from './stacked-lstm.js';
+import { awdLstm } from './awd-lstm.js';
+import { awdLstmMos } from './awd-lstm-mos.js';
+import { elmanStack } from './elman.js';
+import { gruStack } from './gru.js';
+import { isSparsifiable, type ModelKind, type ParameterSpec } from './model.js';
+import { onLstmModel } from './on-lstm.js';
+import { rhnModel } from './rhn.js';
+import { stackedLstm } from './stacked-lstm.js';
 
-/** A kind of model: its tensors, and the network around them. */
-interface ModelKind {
-  readonly parameters: (model: RunConfig['model'], vocabulary: number) => ParameterSpec[];
-  readonly create: (model: RunConfig['model'], parameters: readonly Parameter[]) => LanguageModel;
-}
-
-export const modelKinds: Readonly<Record<RunConfig['model']['kind'], ModelKind>> = {
-  'stacked-lstm': {
-    parameters: stackedLstmParameters,
-    create: ({ dropout }, parameters) => new StackedLstm(parameters, dropout),
-  },
+export const modelKinds: Readonly<Record<ModelKindName, ModelKind>> = {
+  'stacked-lstm': stackedLstm,
+  rhn: rhnModel,
+  'on-lstm': onLstmModel,
+  'awd-lstm': awdLstm,
+  'awd-lstm-mos': awdLstmMos,
+  'elman-rnn': elmanStack,
+  gru: gruStack,
 };
 
 /** Freshly initialised parameters: uniform, and where there is a pattern, sparse without any rescaling. */

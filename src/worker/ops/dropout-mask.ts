@@ -8,6 +8,8 @@ export interface DropoutDraw {
   readonly site: number;
   /** Probability of being dropped. */
   readonly p: number;
+  /** What is not dropped. */
+  readonly scale: number;
   readonly shape: readonly number[];
 }
 
@@ -15,10 +17,9 @@ export interface DropoutDraw {
 type NoInputs = Record<string, never>;
 
 const run = defineKernel<NoInputs, DropoutDraw>('SparrowDropoutMask', (_inputs, draw) => {
-  const { seed, step, site, p, shape } = draw;
+  const { seed, step, site, p, scale, shape } = draw;
   const size = shape.reduce((product, length) => product * length, 1);
   const threshold = dropThreshold(p);
-  const scale = 1 / (1 - p);
   const words = new RandomWords(seed, 'dropout', step, site).words(size);
   const mask = new Float32Array(size); // filled by a loop: from() goes by an iterator, twenty times slower
   for (let i = 0; i < size; i++) mask[i] = words[i] < threshold ? 0 : scale;
@@ -27,12 +28,13 @@ const run = defineKernel<NoInputs, DropoutDraw>('SparrowDropoutMask', (_inputs, 
 
 /**
  * Dropout masks from the counter-based generator: (seed, step, site) decides, and nothing else. Word i of the draw is
- * position i; it is dropped if the word is below floor(p 2³²), else scaled by 1 / (1 - p).
+ * position i; it is dropped if the word is below floor(p 2³²), else scaled by 1 / (1 - p), or 1 where it is not to be scaled.
  */
 export function dropoutMask(
   draw: { seed: number; step: number; site: number },
   p: number,
   shape: readonly number[],
+  scaled = true,
 ): tf.Tensor {
-  return run({}, { ...draw, p, shape })[0];
+  return run({}, { ...draw, p, scale: scaled ? 1 / (1 - p) : 1, shape })[0];
 }

@@ -1,7 +1,8 @@
 import * as tf from '../tf.js';
 import type { Parameter } from '../sparsity/parameter.js';
 import { defineOp } from './op.js';
-import { toDense, toStored } from './weight.js';
+import { rowsOf, type LayerWeights, type UsedWeights } from './recurrent-layer.js';
+import { toDense, toStored, type WeightFactor } from './weight.js';
 
 /**
  * One LSTM layer over a whole window, with its back-propagation through time.
@@ -35,6 +36,8 @@ export interface LstmAttributes {
   readonly inputWeight: Parameter;
   /** [4 * hidden, hidden] */
   readonly recurrentWeight: Parameter;
+  /** What weight dropout multiplies the recurrent weights with. */
+  readonly recurrentFactor: WeightFactor;
 }
 
 const run = defineOp<Inputs, LstmAttributes>({
@@ -68,7 +71,7 @@ const run = defineOp<Inputs, LstmAttributes>({
       );
     return [all('hidden'), hidden.clone(), cell.clone(), all('cell'), all('i'), all('f'), all('g'), all('o')];
   },
-  backward: ([dy, dHidden, dCell], inputs, outputs, { inputWeight, recurrentWeight }) => {
+  backward: ([dy, dHidden, dCell], inputs, outputs, { inputWeight, recurrentWeight, recurrentFactor }) => {
     const [y, , , cells, i, f, g, o] = outputs as readonly tf.Tensor2D[];
     const [batch] = inputs.hidden.shape;
     const steps = inputs.x.shape[0] / batch;
@@ -105,7 +108,11 @@ const run = defineOp<Inputs, LstmAttributes>({
     return {
       x: tf.matMul(dGates, toDense(inputs.inputValues, inputWeight)),
       inputValues: toStored(tf.matMul(dGatesTransposed, inputs.x), inputWeight),
-      recurrentValues: toStored(tf.matMul(dGatesTransposed, before(inputs.hidden, y)), recurrentWeight),
+      recurrentValues: toStored(
+        tf.matMul(dGatesTransposed, before(inputs.hidden, y)),
+        recurrentWeight,
+        recurrentFactor,
+      ),
       inputBias: dBias,
       recurrentBias: dBias.clone(),
       hidden: dh,
@@ -117,21 +124,9 @@ const run = defineOp<Inputs, LstmAttributes>({
 /** What one time step leaves behind, each [batch, size]. */
 type Step = Readonly<Record<'hidden' | 'cell' | 'i' | 'f' | 'g' | 'o', tf.Tensor2D>>;
 
-/** Rows of one time step of [steps * batch, columns]. */
-function rowsOf(all: tf.Tensor2D, step: number, batch: number): tf.Tensor2D {
-  return tf.slice2d(all, [step * batch, 0], [batch, all.shape[1]]);
-}
-
 /** Columns of one gate of [batch, 4 * size]. */
 function block(all: tf.Tensor2D, gate: number, size: number): tf.Tensor2D {
   return tf.slice2d(all, [0, gate * size], [all.shape[0], size]);
-}
-
-export interface LstmWeights {
-  readonly inputWeight: Parameter;
-  readonly recurrentWeight: Parameter;
-  readonly inputBias: Parameter;
-  readonly recurrentBias: Parameter;
 }
 
 /**
@@ -142,7 +137,8 @@ export interface LstmWeights {
  */
 export function lstm(
   x: tf.Tensor2D,
-  weights: LstmWeights,
+  weights: LayerWeights,
+  used: UsedWeights,
   hidden: tf.Tensor2D,
   cell: tf.Tensor2D,
 ): { y: tf.Tensor2D; hidden: tf.Tensor2D; cell: tf.Tensor2D } {
@@ -151,13 +147,13 @@ export function lstm(
     {
       x,
       inputValues: inputWeight.values,
-      recurrentValues: recurrentWeight.values,
+      recurrentValues: used.values,
       inputBias: inputBias.values,
       recurrentBias: recurrentBias.values,
       hidden,
       cell,
     },
-    { inputWeight, recurrentWeight },
+    { inputWeight, recurrentWeight, recurrentFactor: used.factor },
   );
   return { y: y as tf.Tensor2D, hidden: lastHidden as tf.Tensor2D, cell: lastCell as tf.Tensor2D };
 }

@@ -1,3 +1,4 @@
+import type { Parameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
 
 /** Tensors by the names of an interface. */
@@ -12,6 +13,11 @@ type NamedTensors<Names> = { [Name in keyof Names]: tf.Tensor };
 export interface OpDefinition<Inputs extends NamedTensors<Inputs>, Attributes extends object> {
   readonly name: string;
   readonly inputs: readonly (keyof Inputs & string)[];
+  /**
+   * Parameters that are inputs beside these, by name, where their number is not fixed. They outlive the tape, and their
+   * values are what the gradients are of.
+   */
+  parameters?(attributes: Attributes): Readonly<Record<string, Parameter>>;
   /** How many tensors `forward` returns. */
   readonly outputs: number;
   forward(inputs: Inputs, attributes: Attributes): tf.Tensor[];
@@ -24,7 +30,7 @@ export interface OpDefinition<Inputs extends NamedTensors<Inputs>, Attributes ex
     inputs: Inputs,
     outputs: readonly tf.Tensor[],
     attributes: Attributes,
-  ): { [Name in keyof Inputs]: tf.Tensor };
+  ): { [Name in keyof Inputs]: tf.Tensor } & Record<string, tf.Tensor>;
 }
 
 /** Installs the composed version of one op for one backend. */
@@ -38,6 +44,10 @@ export function defineOp<Inputs extends NamedTensors<Inputs>, Attributes extends
   const gradientName = `${op.name}Gradient`;
   const gradientKey = (index: number) => `gradient${index}`;
   const outputKey = (index: number) => `output${index}`;
+  const valuesOf = (attributes: Attributes): tf.NamedTensorMap =>
+    Object.fromEntries(
+      Object.entries(op.parameters?.(attributes) ?? {}).map(([name, parameter]) => [name, parameter.values]),
+    );
 
   tf.registerGradient({
     kernelName: op.name,
@@ -45,14 +55,15 @@ export function defineOp<Inputs extends NamedTensors<Inputs>, Attributes extends
     outputsToSave: new Array<boolean>(op.outputs).fill(true),
     gradFunc: (dy, saved, attributes) => {
       const gradients = Array.isArray(dy) ? dy : [dy];
-      const named: tf.NamedTensorMap = {};
+      const named = valuesOf(attributes as unknown as Attributes);
+      const names = [...op.inputs, ...Object.keys(named)];
       op.inputs.forEach((name, i) => (named[name] = saved[i]));
       gradients.forEach((gradient, i) => {
         named[gradientKey(i)] = gradient;
         named[outputKey(i)] = saved[op.inputs.length + i];
       });
       const results = runKernel(gradientName, named, attributes);
-      return Object.fromEntries(op.inputs.map((name, i) => [name, () => results[i]]));
+      return Object.fromEntries(names.map((name, i) => [name, () => results[i]]));
     },
   });
 
@@ -61,10 +72,11 @@ export function defineOp<Inputs extends NamedTensors<Inputs>, Attributes extends
     install(gradientName, backendName, (named, attributes) => {
       const list = (key: (index: number) => string) => Array.from({ length: op.outputs }, (_, i) => named[key(i)]);
       const gradients = op.backward(list(gradientKey), named as Inputs, list(outputKey), attributes as Attributes);
-      return op.inputs.map((name) => gradients[name]);
+      const parameters = Object.keys(op.parameters?.(attributes as Attributes) ?? {});
+      return [...op.inputs, ...parameters].map((name) => gradients[name]);
     });
   });
-  return (inputs, attributes) => runKernel(op.name, inputs, attributes);
+  return (inputs, attributes) => runKernel(op.name, { ...inputs, ...valuesOf(attributes) }, attributes);
 }
 
 /** Defines a kernel that is never differentiated, such as an optimiser's step. */
@@ -83,6 +95,11 @@ export function installComposedOps(backendName: string): void {
   for (const installer of installers) installer(backendName);
 }
 
+/** Whether the present backend has a kernel of that name. */
+export function hasKernel(name: string): boolean {
+  return (tf.getKernel(name, tf.getBackend()) as tf.KernelConfig | undefined) !== undefined;
+}
+
 function install(
   kernelName: string,
   backendName: string,
@@ -99,7 +116,8 @@ function install(
   });
 }
 
-function runKernel(name: string, inputs: tf.NamedTensorMap, attributes: object): tf.Tensor[] {
+/** Runs a kernel of the present backend, and puts it on the tape where it has a gradient. */
+export function runKernel(name: string, inputs: tf.NamedTensorMap, attributes: object): tf.Tensor[] {
   // tfjs types attributes as plain data; it passes them on untouched, and ours name parameters.
   const result = tf.engine().runKernel(name, inputs, attributes as unknown as tf.NamedAttrMap);
   return Array.isArray(result) ? result : [result];

@@ -28,11 +28,12 @@ export class Adam implements Optimizer {
     return this.#learningRate.now;
   }
 
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number): void {
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
     this.#steps += 1;
     const { weightDecay, adam } = this.#config;
     const { beta1, beta2, epsilon } = adam;
-    const rates = { learningRate: this.learningRate, weightDecay, scale, beta1, beta2, epsilon, step: this.#steps };
+    const learningRate = this.learningRate * rate;
+    const rates = { learningRate, weightDecay, scale, beta1, beta2, epsilon, step: this.#steps };
     parameters.forEach((parameter, i) => {
       applyAdam(parameter, gradients[i], rates);
     });

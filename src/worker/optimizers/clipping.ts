@@ -26,14 +26,19 @@ interface Draw {
 
 /**
  * To be called before back-propagation: tells packed parameters what will be asked of their dense gradient.
- * @param whole whether that is the gradient itself, for `takeWholeGradients`
+ * @param wants whether the gradient itself is wanted, for `takeWholeGradients`; passes whose gradients are added up
  */
-export function watchGradients(parameters: readonly Parameter[], kind: ClipNorm, draw: Draw, whole = false): void {
+export function watchGradients(
+  parameters: readonly Parameter[],
+  kind: ClipNorm,
+  draw: Draw,
+  { whole = false, passes = 1 } = {},
+): void {
   if (kind === 'active' && !whole) return;
   for (const [index, parameter] of parameters.entries()) {
     if (!(parameter instanceof SparseParameter) || parameter.layout !== 'packed') continue;
-    if (whole) parameter.denseGradient.watch('matrix');
-    else parameter.denseGradient.watch(kind === 'all' ? 'norm' : { signs: signsFor(parameter, index, draw) });
+    if (whole) parameter.denseGradient.watch('matrix', passes);
+    else parameter.denseGradient.watch(kind === 'all' ? 'norm' : { signs: signsFor(parameter, index, draw) }, passes);
   }
 }
 

@@ -18,8 +18,9 @@ export interface Optimizer {
    * One step on every parameter.
    * @param gradients in the order of `parameters`, before clipping
    * @param scale factor on all of them, from clipping
+   * @param rate factor on the learning rate in this step; 1 unless told
    */
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number): void;
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate?: number): void;
   /**
    * To be called with the validation loss of each epoch.
    * @param epoch counts from 1

@@ -27,8 +27,8 @@ export class Sgd implements Optimizer {
     return this.#learningRate.now;
   }
 
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number): void {
-    const rates = { learningRate: this.learningRate, weightDecay: this.#weightDecay, scale };
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
+    const rates = { learningRate: this.learningRate * rate, weightDecay: this.#weightDecay, scale };
     for (const [i, parameter] of parameters.entries()) {
       if (this.#momentum === 0) applySgd(parameter, gradients[i], rates);
       else applyMomentumSgd(parameter, gradients[i], { ...rates, momentum: this.#momentum });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RunConfig } from '../../shared/run-config.js';
 import { applyAveragedSgd, applySgd } from '../ops/apply-update.js';
-import type { Parameter, Slot, SlotFills } from '../sparsity/parameter.js';
+import { SparseParameter, type Parameter, type Slot, type SlotFills } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
 import type { Optimizer } from './optimizer.js';
 import { LearningRate, learningRateStateSchema } from './learning-rate.js';
@@ -11,6 +11,8 @@ const stateSchema = z.strictObject({
   history: z.array(z.number()),
   /** null before averaging. */
   averagingSteps: z.int().min(0).nullable(),
+  /** Factors on the learning rate of the first averaging step and of the last one; null before averaging. */
+  rates: z.strictObject({ first: z.number(), last: z.number() }).nullable().default(null),
   /** The first checkpoints had none, when rates did not change. */
   rate: learningRateStateSchema.optional(),
 });
@@ -32,14 +34,17 @@ export class SntAsgd implements Optimizer {
   readonly #averagingFrom: number;
   #history: number[] = [];
   #averagingSteps: number | null = null;
+  readonly #frozenRate: boolean;
+  #rates: { first: number; last: number } | null = null;
 
   constructor(config: RunConfig['optimizer'], average: 'average' | 'wholeAverage' = 'average') {
-    const { learningRate, schedule, weightDecay, nonmonotone, averagingFrom } = config;
+    const { learningRate, schedule, weightDecay, nonmonotone, averagingFrom, frozenRate } = config;
     this.#learningRate = new LearningRate(learningRate, schedule);
     this.#average = average;
     this.#weightDecay = weightDecay;
     this.#nonmonotone = nonmonotone;
     this.#averagingFrom = averagingFrom;
+    this.#frozenRate = frozenRate;
   }
 
   get learningRate(): number {
@@ -58,13 +63,26 @@ export class SntAsgd implements Optimizer {
     return this.averaging === 'average' ? { activeSince: this.#averagingSteps! } : {};
   }
 
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number): void {
-    const rates = { learningRate: this.learningRate, weightDecay: this.#weightDecay, scale };
-    if (this.#averagingSteps !== null) this.#averagingSteps += 1;
-    for (const [i, parameter] of parameters.entries()) {
-      if (this.#averagingSteps === null) applySgd(parameter, gradients[i], rates);
-      else applyAveragedSgd(parameter, gradients[i], rates, this.#averagingSteps, this.#average);
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
+    const ratesWith = (factor: number) => {
+      return { learningRate: this.learningRate * factor, weightDecay: this.#weightDecay, scale };
+    };
+    if (this.#averagingSteps === null) {
+      parameters.forEach((parameter, i) => {
+        applySgd(parameter, gradients[i], ratesWith(rate));
+      });
+      return;
     }
+    this.#averagingSteps += 1;
+    this.#rates ??= { first: rate, last: rate };
+    const { first, last } = this.#rates;
+    for (const [i, parameter] of parameters.entries()) {
+      // The published code looks up the rate of sparse weights once, and that of all others after their step.
+      const published = parameter instanceof SparseParameter ? first : last;
+      const rates = ratesWith(this.#frozenRate ? published : rate);
+      applyAveragedSgd(parameter, gradients[i], rates, this.#averagingSteps, this.#average);
+    }
+    this.#rates = { first, last: rate };
   }
 
   /** Averages begin with the next step: until then they are empty. */
@@ -87,13 +105,19 @@ export class SntAsgd implements Optimizer {
   }
 
   state(): z.output<typeof stateSchema> {
-    return { history: [...this.#history], averagingSteps: this.#averagingSteps, rate: this.#learningRate.state() };
+    return {
+      history: [...this.#history],
+      averagingSteps: this.#averagingSteps,
+      rates: this.#rates,
+      rate: this.#learningRate.state(),
+    };
   }
 
   restore(state: unknown): void {
-    const { history, averagingSteps, rate } = stateSchema.parse(state);
+    const { history, averagingSteps, rates, rate } = stateSchema.parse(state);
     if (rate !== undefined) this.#learningRate.restore(rate);
     this.#history = history;
     this.#averagingSteps = averagingSteps;
+    this.#rates = rates;
   }
 }

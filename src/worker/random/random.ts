@@ -11,6 +11,7 @@ const purposes = {
   dropout: 4,
   clipSketch: 5,
   language: 6,
+  windows: 7,
   redistribution: 10,
   rewiringNoise: 11,
 } as const;

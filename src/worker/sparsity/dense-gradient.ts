@@ -16,19 +16,24 @@ export class DenseGradient {
   /** How many ops use the parameter in a step. */
   uses = 1;
   #wanted: Wanted | 'nothing' = 'nothing';
+  #passes = 1;
   #sum: tf.Tensor2D | undefined;
   #squaredNorm: number | undefined;
 
-  /** @param wanted signs of a sketch belong to it from now on */
-  watch(wanted: Wanted): void {
+  /**
+   * @param wanted signs of a sketch belong to it from now on
+   * @param passes of back-propagation whose gradients are added up
+   */
+  watch(wanted: Wanted, passes = 1): void {
     const untaken = this.take(); // of a step that was given up
     if (untaken instanceof tf.Tensor) untaken.dispose();
     this.#wanted = wanted;
+    this.#passes = passes;
   }
 
   /** What an op should add: a norm suffices only to whoever is the parameter's one use. */
   get wanted(): Wanted | 'nothing' {
-    return this.#wanted === 'norm' && this.uses > 1 ? 'matrix' : this.#wanted;
+    return this.#wanted === 'norm' && this.uses * this.#passes > 1 ? 'matrix' : this.#wanted;
   }
 
   /** Called by ops with a temporary, the matrix, which they may dispose afterwards. */

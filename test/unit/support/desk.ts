@@ -7,14 +7,18 @@ import { MessageChannel } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 import { routerOf } from '../../../src/main/contract/router.js';
 import { clientInMemory, serveOver } from '../../../src/main/contract/serve.js';
+import { StoreReader } from '../../../src/main/store/reader.js';
 import { openWritable } from '../../../src/main/store/open.js';
 import type { WritableStore } from '../../../src/main/store/store.js';
 import { portWire } from '../../../src/main/transports/port-wire.js';
 import { socketWire } from '../../../src/main/transports/socket-wire.js';
-import { Workbench } from '../../../src/main/workbench.js';
+import { Workbench } from '../../../src/main/workbench/workbench.js';
 import { clientOver, type Client } from '../../../src/shared/contract/client.js';
 import type { Message } from '../../../src/shared/contract/wire.js';
 import { FakeTrainers } from './fake-trainer.js';
+
+/** The bundle that set-up has made. */
+const readerThread = join(import.meta.dirname, '../../../out/main/store-reader.js');
 
 export interface Desk {
   readonly workbench: Workbench;
@@ -34,8 +38,10 @@ export function desk(
   const store = openWritable(join(path, 'sparrow.db'));
   const trainers = new FakeTrainers();
   const runsFolder = join(path, 'runs');
+  const reader = new StoreReader(store.path, readerThread);
   const workbench = new Workbench({
     store,
+    reader,
     runsFolder,
     corporaFolder: join(path, 'corpora'),
     patience: { startMs: 60_000, silenceMs: 60_000, stopMs: 60_000 },
@@ -43,10 +49,11 @@ export function desk(
     spawn: trainers.spawn,
   });
   const defects: unknown[] = [];
-  if (options.start !== false) workbench.start((error) => defects.push(error));
+  if (options.start !== false) workbench.scheduler.start((error) => defects.push(error));
   onTestFinished(async () => {
     for (const trainer of trainers.all) trainer.end();
     await workbench.close(() => false);
+    await reader.close();
     store.close();
     rmSync(path, { recursive: true, force: true });
   });

@@ -5,6 +5,7 @@ import type { Spawn, TrainerProcess } from '../../../src/main/trainers/trainer-p
 export class FakeTrainer implements TrainerProcess {
   readonly pid = 4_000_000; // beyond what systems give
   readonly commands: TrainerCommand[] = [];
+  readonly spawned = Promise.resolve();
   readonly gone: Promise<string>;
   words = '';
   #end: (how: string) => void = () => undefined;

@@ -1,8 +1,15 @@
 import { expect } from 'vitest';
 import { decodeAndCrossEntropy } from '../../../src/worker/ops/decode-and-cross-entropy.js';
+import { elman } from '../../../src/worker/ops/elman.js';
 import { embedding } from '../../../src/worker/ops/embedding.js';
+import { gru } from '../../../src/worker/ops/gru.js';
 import { lstm } from '../../../src/worker/ops/lstm.js';
+import { mixtureOfSoftmaxes } from '../../../src/worker/ops/mixture-of-softmaxes.js';
+import { onLstm } from '../../../src/worker/ops/on-lstm.js';
+import type { LayerWeights, RecurrentLayer, UsedWeights } from '../../../src/worker/ops/recurrent-layer.js';
+import { rhn } from '../../../src/worker/ops/rhn.js';
 import { sparseLinear } from '../../../src/worker/ops/sparse-linear.js';
+import { asStored } from '../../../src/worker/ops/weight.js';
 import type { Parameter } from '../../../src/worker/sparsity/parameter.js';
 import * as tf from '../../../src/worker/tf.js';
 import { denseParameter, integers, matrix, numbers, relativeError, type Storage } from './numerics.js';
@@ -23,6 +30,8 @@ export interface Sizes {
 export interface OpCase {
   readonly inputs: readonly Parameter[];
   readonly outputs: () => tf.Tensor[];
+  /** Masks of dropout. */
+  readonly constants?: readonly tf.Tensor[];
 }
 
 export type MakeCase = (sizes: Sizes, storage: Storage, seed: number) => OpCase;
@@ -53,8 +62,105 @@ const makeLstm: MakeCase = ({ batch, steps, inputs, units, density, fullRow }, s
   return {
     inputs: [x, hidden, cell, ...Object.values(weights)],
     outputs: () => {
-      const after = lstm(x.values as tf.Tensor2D, weights, hidden.values as tf.Tensor2D, cell.values as tf.Tensor2D);
+      const [h, c] = [hidden, cell].map(({ values }) => values as tf.Tensor2D);
+      const after = lstm(x.values as tf.Tensor2D, weights, whole(weights), h, c);
       return [after.y, after.hidden, after.cell];
+    },
+  };
+};
+
+/** Recurrent weights of which none is dropped. */
+function whole({ recurrentWeight }: LayerWeights): UsedWeights {
+  return { values: recurrentWeight.values, factor: undefined };
+}
+
+/** Weights so small that a step of a cell does not make rounding errors larger. */
+function tameMatrix(...[name, shape, storage, options]: [...Parameters<typeof matrix>]): ReturnType<typeof matrix> {
+  return matrix(name, shape, storage, { ...options, bound: 1 / Math.sqrt(shape[1]) });
+}
+
+/** A layer of `rows` rows and so many state tensors, of `units` units each. */
+function makeLayer(
+  layer: RecurrentLayer,
+  states: number,
+  rowsOf: (units: number) => number,
+  { chunk = 1, dropped = false } = {},
+): MakeCase {
+  return ({ batch, steps, inputs, units: asked, density, fullRow }, storage, seed) => {
+    const units = asked * chunk;
+    const rows = rowsOf(units);
+    const x = denseParameter('x', [batch * steps, inputs], seed);
+    const state = Array.from({ length: states }, (_, i) => denseParameter(`state${i}`, [batch, units], seed + 1 + i));
+    const weights = {
+      inputWeight: tameMatrix('weight_ih', [rows, inputs], storage, { seed: seed + 3, density, fullRow }),
+      recurrentWeight: tameMatrix('weight_hh', [rows, units], storage, { seed: seed + 4, density, fullRow }),
+      inputBias: denseParameter('bias_ih', [rows], seed + 5),
+      recurrentBias: denseParameter('bias_hh', [rows], seed + 6),
+    };
+    const factors = numbers(seed + 7, rows * units).map((number) => (number < 0 ? 0 : 2));
+    const factor = dropped ? tf.keep(tf.tensor2d(factors, [rows, units])) : undefined;
+    return {
+      ...(factor === undefined ? {} : { constants: [factor] }),
+      inputs: [x, ...state, ...Object.values(weights)],
+      outputs: () => {
+        const { recurrentWeight } = weights;
+        const values =
+          factor === undefined ? recurrentWeight.values : recurrentWeight.values.mul(asStored(factor, recurrentWeight));
+        const states = state.map((parameter) => parameter.values as tf.Tensor2D);
+        const after = layer(x.values as tf.Tensor2D, weights, { values, factor }, states, chunk);
+        return [after.y, ...after.state];
+      },
+    };
+  };
+}
+
+const makeRhn =
+  (depth: number, coupled: boolean, dropped: boolean): MakeCase =>
+  ({ batch, steps, inputs, units, density, fullRow }, storage, seed) => {
+    const x = denseParameter('x', [batch * steps, inputs], seed);
+    const state = denseParameter('state', [batch, units], seed + 1);
+    let next = seed + 2;
+    const affine = (name: string, rows: number, columns: number) => ({
+      weight: tameMatrix(name, [rows, columns], storage, { seed: next++, density, fullRow }),
+      bias: denseParameter(`${name} bias`, [rows], next++),
+    });
+    const highway = (name: string, columns: number) => ({
+      gates: affine(name, 2 * units, columns),
+      carry: coupled ? undefined : affine(`${name} carry`, units, columns),
+    });
+    const weights = {
+      input: highway('input', inputs),
+      recurrent: Array.from({ length: depth }, (_, d) => highway(`recurrent ${d}`, units)),
+    };
+    const parameters = [weights.input, ...weights.recurrent].flatMap(({ gates, carry }) => [
+      ...Object.values(gates),
+      ...(carry === undefined ? [] : Object.values(carry)),
+    ]);
+    const mask = numbers(seed + 1, batch * units).map((number) => (number < -0.5 ? 0 : 4 / 3));
+    const drop = dropped ? tf.keep(tf.tensor2d(mask, [batch, units])) : undefined;
+    return {
+      ...(drop === undefined ? {} : { constants: [drop] }),
+      inputs: [x, state, ...parameters],
+      outputs: () => {
+        const after = rhn(x.values as tf.Tensor2D, weights, state.values as tf.Tensor2D, drop);
+        return [after.y, after.state];
+      },
+    };
+  };
+
+const makeMixture: MakeCase = ({ batch, steps, units, words, density, fullRow }, storage, seed) => {
+  const positions = batch * steps;
+  const experts = 3;
+  const latent = denseParameter('latent', [positions * experts, units], seed);
+  const prior = denseParameter('prior', [positions, experts], seed + 1);
+  const weight = matrix('decoder', [words, units], storage, { seed: seed + 2, density, fullRow });
+  const bias = denseParameter('bias', [words], seed + 3);
+  const targets = integers(seed, positions, words);
+  return {
+    inputs: [latent, prior, weight, bias],
+    outputs: () => {
+      const priors = tf.softmax(prior.values as tf.Tensor2D);
+      return [mixtureOfSoftmaxes(latent.values as tf.Tensor2D, priors, weight, bias, targets)];
     },
   };
 };
@@ -85,6 +191,15 @@ export const makers = {
   embedding: makeEmbedding,
   sparseLinear: makeLinear,
   lstm: makeLstm,
+  elman: makeLayer(elman, 1, (units) => units),
+  gru: makeLayer(gru, 1, (units) => 3 * units),
+  'gru with dropped weights': makeLayer(gru, 1, (units) => 3 * units, { dropped: true }),
+  onLstm: makeLayer(onLstm, 2, (units) => 4 * units + units, { chunk: 2 }),
+  'onLstm with dropped weights': makeLayer(onLstm, 2, (units) => 4 * units + 2 * units, { dropped: true }),
+  rhn: makeRhn(3, true, true),
+  'rhn of depth 1': makeRhn(1, true, false),
+  'rhn that is not coupled': makeRhn(2, false, true),
+  mixtureOfSoftmaxes: makeMixture,
   decodeAndCrossEntropy: makeDecoder,
   'a tied embedding and decoder': makeTied,
 };
@@ -119,8 +234,9 @@ export function gradientsOf({ inputs, outputs }: OpCase): Float32Array[] {
   });
 }
 
-export function dispose({ inputs }: OpCase): void {
+export function dispose({ inputs, constants = [] }: OpCase): void {
   for (const parameter of inputs) parameter.dispose();
+  tf.dispose([...constants]);
 }
 
 /** Outputs of an op and its gradients, on the present backend. */

@@ -1,6 +1,7 @@
 import { initialParameters } from '../../../src/worker/models/build.js';
 import { lossAndGradients } from '../../../src/worker/models/gradients.js';
-import { StackedLstm, stackedLstmParameters } from '../../../src/worker/models/stacked-lstm.js';
+import type { LanguageModel } from '../../../src/worker/models/model.js';
+import { stackedLstm } from '../../../src/worker/models/stacked-lstm.js';
 import { dropoutMask } from '../../../src/worker/ops/dropout-mask.js';
 import { gradientNorm, watchGradients } from '../../../src/worker/optimizers/clipping.js';
 import type { Layout } from '../../../src/worker/sparsity/parameter.js';
@@ -15,7 +16,7 @@ export function modelOf(
   { inputs, units, words, density = 0.4 }: Sizes,
   tied: boolean,
   seed: number,
-): StackedLstm {
+): LanguageModel {
   const { model } = parseRunConfig({
     model: {
       embedding: tied ? units : inputs,
@@ -25,13 +26,13 @@ export function modelOf(
       dropout: { input: 0.3, hidden: 0.3, output: 0.3 },
     },
   });
-  const specs = stackedLstmParameters(model, words);
+  const specs = stackedLstm.parameters(model, words);
   const patterns = new Map(
     specs
       .filter(({ shape }) => shape.length === 2)
       .map(({ name, shape: [rows, columns] }, i) => [name, randomPattern(seed + i, rows, columns, density)]),
   );
-  return new StackedLstm(initialParameters(specs, patterns, layout, seed), model.dropout);
+  return stackedLstm.create(model, initialParameters(specs, patterns, layout, seed));
 }
 
 export const clipNorms = ['active', 'all', 'sketched'] as const;
@@ -47,7 +48,7 @@ interface StepResult {
  * Loss, next state, gradients of active weights and every norm, in the order of `clipNorms`, of one training window on the
  * present backend.
  */
-export function stepOf(model: StackedLstm, { batch, steps, words }: Sizes, seed: number): StepResult[] {
+export function stepOf(model: LanguageModel, { batch, steps, words }: Sizes, seed: number): StepResult[] {
   const window = {
     inputs: integers(seed, batch * steps, words),
     targets: integers(seed + 1, batch * steps, words),

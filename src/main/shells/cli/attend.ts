@@ -95,7 +95,7 @@ async function eventsOf(session: Session, id: string): Promise<RunEvent[]> {
   for (let after = 0; ;) {
     const news = await session.client.news({ runs: [id], after, limit: 1000 });
     events.push(...news.events.map(({ event }) => event));
-    if (news.events.length === 0) return events;
+    if (!news.more) return events;
     after = news.cursor;
   }
 }

@@ -3,7 +3,7 @@ import { UserError } from '../../../shared/errors.js';
 import { isEnd, isLive } from '../../../shared/run-state.js';
 import { attach, type GuestSeat } from '../../owner/join.js';
 import { cursorNow, follow } from './follow.js';
-import { Session } from './session.js';
+import { withSession } from './session.js';
 import { bytes } from './text.js';
 
 /** `sparrow stop ID [--now]` */
@@ -36,6 +36,8 @@ export function pauseCommand(): Command {
         for (let version = ''; ;) {
           const news = await client.news({ runs: [id], after: Number.MAX_SAFE_INTEGER, version, waitMs: 20_000 });
           version = news.version;
+          if (news.gone.includes(id)) throw new UserError(`${id} was deleted`);
+          if (!Object.hasOwn(news.states, id)) continue;
           const state = news.states[id];
           if (state.state === 'paused') break;
           if (isEnd(state)) throw new UserError(`${id} is ${state.state}: it has ended before it could rest`);
@@ -73,16 +75,6 @@ export function removeCommand(): Command {
         }
       });
     });
-}
-
-/** With the owner, or as an owner that leaves the queue alone. */
-async function withSession(work: (session: Session) => Promise<void>): Promise<void> {
-  const session = await Session.open();
-  try {
-    await work(session);
-  } finally {
-    await session.leave();
-  }
 }
 
 async function attachedTo(id: string): Promise<GuestSeat> {

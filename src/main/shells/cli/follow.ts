@@ -29,14 +29,15 @@ export async function follow(session: Session, id: string, cursor: number, optio
   let version = '';
   let after = cursor;
   let orphaned = false;
+  let state: RunState | undefined;
   for (;;) {
     try {
       const news = await session.client.news({ runs: [id], after, version, waitMs });
       ({ version, cursor: after } = news);
       for (const { event } of news.events) options.onEvent?.(event);
-      if (!Object.hasOwn(news.states, id)) throw new UserError(`${id} was deleted`);
-      const state = news.states[id];
-      if (version === '') continue; // there is more to read
+      if (news.gone.includes(id)) throw new UserError(`${id} was deleted`);
+      if (Object.hasOwn(news.states, id)) state = news.states[id];
+      if (news.more || state === undefined) continue;
       options.onState?.(state);
       if (orphaned && state.state === 'interrupted' && options.goOn?.() === true) {
         await resumeOrphan(session.client, id);

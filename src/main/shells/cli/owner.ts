@@ -19,7 +19,7 @@ export function ownerCommand(): Command {
       return;
     }
     const { owner } = seat;
-    owner.workbench.start(tell);
+    owner.workbench.scheduler.start(tell);
     const asked = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
@@ -28,7 +28,7 @@ export function ownerCommand(): Command {
     }
     for (let idleMs = 0; idleMs < lingerMs && !asked.signal.aborted; idleMs += lookMs) {
       await sleep(lookMs);
-      if (!owner.workbench.idle || owner.guests > 0) idleMs = 0;
+      if (!owner.workbench.scheduler.idle || owner.guests > 0) idleMs = 0;
     }
     await owner.close(() => true); // whoever owns the folder next goes on with what is under way
   });

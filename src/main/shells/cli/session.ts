@@ -30,7 +30,7 @@ export class Session {
   /** From now on this process goes on with the queue whenever it is the owner. */
   start(): void {
     this.#started = true;
-    if (this.#seat.kind === 'owner') this.#seat.owner.workbench.start(tell);
+    if (this.#seat.kind === 'owner') this.#seat.owner.workbench.scheduler.start(tell);
   }
 
   get client(): Client {
@@ -62,12 +62,12 @@ export class Session {
   /** This process is about to leave: whenever it is the owner, it begins nothing more. */
   hold(): void {
     this.#held = true;
-    if (this.#seat.kind === 'owner') this.#seat.owner.workbench.hold();
+    if (this.#seat.kind === 'owner') this.#seat.owner.workbench.scheduler.hold();
   }
 
   /** Before this process rests: what it trains for others has a checkpoint first. @param own which this command sees to */
   async restOthers(own: string | undefined): Promise<void> {
-    if (this.#seat.kind === 'owner') this.#resting = await this.#seat.owner.workbench.restAllBut(own);
+    if (this.#seat.kind === 'owner') this.#resting = await this.#seat.owner.workbench.scheduler.restAllBut(own);
   }
 
   /** Ends their rest. */
@@ -75,7 +75,7 @@ export class Session {
     if (this.#seat.kind !== 'owner') return;
     for (const id of this.#resting.splice(0)) {
       try {
-        this.#seat.owner.workbench.continue(id);
+        this.#seat.owner.workbench.commands.continue(id);
       } catch (error) {
         if (!(error instanceof UserError)) throw error; // it has ended meanwhile
       }
@@ -90,9 +90,19 @@ export class Session {
     }
     const { owner } = this.#seat;
     // One that was here for a moment leaves alone what waited before, but not what a guest has queued with it.
-    const left = (this.#started || owner.workbench.asked) && !owner.workbench.idle;
+    const left = (this.#started || owner.workbench.commands.asked) && owner.workbench.scheduler.hasWork;
     await owner.close(() => true);
     if (left) startBackgroundOwner();
+  }
+}
+
+/** With the owner, or as an owner that leaves the queue alone. */
+export async function withSession(work: (session: Session) => Promise<unknown>): Promise<void> {
+  const session = await Session.open();
+  try {
+    await work(session);
+  } finally {
+    await session.leave();
   }
 }
 

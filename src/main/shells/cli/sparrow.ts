@@ -1,12 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { codeOf } from '../../../shared/errors.js';
 import packageJson from '../../../../package.json';
+import { noteCommand, renameCommand, tagCommand } from './annotate.js';
 import { benchCommand } from './bench.js';
 import { pauseCommand, removeCommand, stopCommand } from './control.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
+import { queueCommand } from './queue.js';
 import { presetsCommand } from './presets.js';
 import { runsCommand, showCommand } from './runs.js';
 import { oneLine, tell } from './tell.js';
@@ -32,7 +34,11 @@ for (const command of [
   showCommand(),
   pauseCommand(),
   stopCommand(),
+  queueCommand(),
   removeCommand(),
+  tagCommand(),
+  noteCommand(),
+  renameCommand(),
   exportCommand(),
   compareCommand(),
   presetsCommand(),

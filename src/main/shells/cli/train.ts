@@ -65,12 +65,8 @@ export function resumeCommand(): Command {
       const session = await Session.open();
       try {
         const cursor = await cursorNow(session.client);
-        const { state } = (await session.client.runs.get({ id })).state;
-        if (state === 'paused' || state === 'pausing') await session.client.runs.continue({ id });
-        else {
-          const most = threads === undefined ? {} : { threads };
-          await session.ask((client) => client.runs.resume({ id, restarts, ...most }));
-        }
+        const most = threads === undefined ? {} : { threads };
+        await session.ask((client) => client.runs.resume({ id, restarts, ...most }));
         session.start();
         await attend(session, [id], { json: json === true, created: false, cursor });
       } finally {

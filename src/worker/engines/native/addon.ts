@@ -37,6 +37,14 @@ export interface NativeEngine {
       ...[dx: Float32Array, dWeight: Float32Array, dBias: Float32Array, whole: Whole],
     ]
   ): number;
+  product(weight: NativeMatrix, positions: number, x: Float32Array, y: Float32Array): void;
+  transposedProduct(weight: NativeMatrix, positions: number, y: Float32Array, x: Float32Array): void;
+  weightGradient(
+    ...args: [
+      ...[weight: NativeMatrix, positions: number, dy: Float32Array, x: Float32Array],
+      ...[dWeight: Float32Array, whole: Whole],
+    ]
+  ): number;
   lstmForward(
     ...args: [
       ...[input: NativeMatrix, recurrent: NativeMatrix, inputBias: Float32Array, recurrentBias: Float32Array],

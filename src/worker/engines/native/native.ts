@@ -6,6 +6,7 @@ import type { EmbeddingAttributes } from '../../ops/embedding.js';
 import { asTwoFloats } from '../../ops/sum-of-squares.js';
 import type { LstmAttributes } from '../../ops/lstm.js';
 import type { SparseLinearAttributes } from '../../ops/sparse-linear.js';
+import { isPacked, productKernels, type ProductAttributes, type WeightFactor } from '../../ops/weight.js';
 import { gather, SparseParameter, type Parameter } from '../../sparsity/parameter.js';
 import * as tf from '../../tf.js';
 import type { NativeEngine, NativeMatrix, Whole } from './addon.js';
@@ -43,6 +44,7 @@ export function registerNative(engine: NativeEngine): void {
   };
   registerEmbedding(engine, register);
   registerLinear(engine, register);
+  registerProducts(engine, register);
   registerLstm(engine, register);
   registerDecoder(engine, register);
   registerUpdates(engine, register);
@@ -89,6 +91,28 @@ function registerLinear(engine: NativeEngine, register: Register): void {
   });
 }
 
+/** The products of composed ops, which cells without a kernel of their own are made of. */
+function registerProducts(engine: NativeEngine, register: Register): void {
+  register<ProductAttributes>(productKernels.forward, ({ x, values }, { weight }, memory) => {
+    const y = memory.fresh([x.shape[0], weight.shape[0]]);
+    engine.product(matrixOf(weight, memory.floats(values)), x.shape[0], memory.floats(x), y.numbers);
+    return y.info;
+  });
+
+  register<ProductAttributes>(productKernels.backward, ({ y, values }, { weight }, memory) => {
+    const x = memory.fresh([y.shape[0], weight.shape[1]]);
+    engine.transposedProduct(matrixOf(weight, memory.floats(values)), y.shape[0], memory.floats(y), x.numbers);
+    return x.info;
+  });
+
+  register<ProductAttributes>(productKernels.gradient, ({ y, x, values }, { weight, factor }, memory) => {
+    const [dy, from] = [memory.floats(y), memory.floats(x)];
+    const compute = (matrix: NativeMatrix, dWeight: Float32Array, whole: Whole) =>
+      engine.weightGradient(matrix, y.shape[0], dy, from, dWeight, whole);
+    return weightGradient(weight, memory.floats(values), memory, compute, factor);
+  });
+}
+
 function registerLstm(engine: NativeEngine, register: Register): void {
   const kept = new Kept<'gates' | 'cells'>();
 
@@ -114,7 +138,8 @@ function registerLstm(engine: NativeEngine, register: Register): void {
     return [y.info, hidden.info, cell.info, handle, ...nothing];
   });
 
-  register<LstmAttributes>('SparrowLstmGradient', (inputs, { inputWeight, recurrentWeight }, memory) => {
+  register<LstmAttributes>('SparrowLstmGradient', (inputs, attributes, memory) => {
+    const { inputWeight, recurrentWeight, recurrentFactor } = attributes;
     const of = (name: string) => memory.floats(inputs[name]);
     const [batch, size] = inputs['hidden'].shape as [number, number];
     const steps = inputs['x'].shape[0] / batch;
@@ -124,7 +149,7 @@ function registerLstm(engine: NativeEngine, register: Register): void {
     const dHidden = memory.fresh([batch, size]);
     const dCell = memory.fresh([batch, size]);
     let dInput: tf.TensorInfo | undefined;
-    const dRecurrent = weightGradient(recurrentWeight, of('recurrentValues'), memory, (recurrent, dU, wholeOfU) => {
+    const compute = (recurrent: NativeMatrix, dU: Float32Array, wholeOfU: Whole) => {
       let recurrentNorm = 0;
       dInput = weightGradient(inputWeight, of('inputValues'), memory, (input, dW, wholeOfW) => {
         const norms = engine.lstmBackward(
@@ -136,7 +161,8 @@ function registerLstm(engine: NativeEngine, register: Register): void {
         return norms[0];
       });
       return recurrentNorm;
-    });
+    };
+    const dRecurrent = weightGradient(recurrentWeight, of('recurrentValues'), memory, compute, recurrentFactor);
     const secondBias = memory.fresh([4 * size]);
     secondBias.numbers.set(dBias.numbers);
     return [dx.info, dInput!, dRecurrent, dBias.info, secondBias.info, dHidden.info, dCell.info];
@@ -231,9 +257,9 @@ function registerOthers(engine: NativeEngine, register: Register): void {
     return [parts.info];
   });
 
-  register<DropoutDraw>('SparrowDropoutMask', (_inputs, { seed, step, site, p, shape }, memory) => {
+  register<DropoutDraw>('SparrowDropoutMask', (_inputs, { seed, step, site, p, scale, shape }, memory) => {
     const mask = memory.fresh([...shape]);
-    engine.dropout(seed, purposeNumber('dropout'), step, site, dropThreshold(p), 1 / (1 - p), mask.numbers);
+    engine.dropout(seed, purposeNumber('dropout'), step, site, dropThreshold(p), scale, mask.numbers);
     return [mask.info];
   });
 
@@ -262,10 +288,6 @@ function lanesOf(batch: number): number {
   return Math.ceil(batch / 4) * 4;
 }
 
-function isPacked(weight: Parameter): weight is SparseParameter {
-  return weight instanceof SparseParameter && weight.layout === 'packed';
-}
-
 function matrixOf(weight: Parameter, values: Float32Array): NativeMatrix {
   const [rows, columns] = weight.shape as [number, number];
   if (!isPacked(weight)) return { rows, columns, values };
@@ -275,29 +297,32 @@ function matrixOf(weight: Parameter, values: Float32Array): NativeMatrix {
 
 /**
  * The gradient of a weight matrix as it is stored, computed by `compute`, which answers with what it is asked of the whole
- * gradient. Where somebody wants the whole gradient itself, a packed matrix is for once computed as a dense one.
+ * gradient. Where somebody wants the whole gradient itself, or anything of it while weights are dropped, a packed matrix is for
+ * once computed as a dense one.
  */
 function weightGradient(
   weight: Parameter,
   values: Float32Array,
   memory: NativeBackend,
   compute: (matrix: NativeMatrix, dWeight: Float32Array, whole: Whole) => number,
+  factor?: WeightFactor,
 ): tf.TensorInfo {
-  if (isPacked(weight) && weight.denseGradient.wanted === 'matrix') {
+  const wanted = isPacked(weight) ? weight.denseGradient.wanted : 'nothing';
+  if (isPacked(weight) && (wanted === 'matrix' || (wanted !== 'nothing' && factor !== undefined))) {
     const [rows, columns] = weight.shape;
     const positions = weight.pattern.positions();
     const dense = new Float32Array(rows * columns);
     for (let i = 0; i < positions.length; i++) dense[positions[i]] = values[i];
     const whole = new Float32Array(rows * columns);
     compute({ rows, columns, values: dense }, whole, null);
-    const tensor = tf.tensor2d(whole, [rows, columns]);
-    weight.denseGradient.add(tensor);
-    tensor.dispose();
+    tf.tidy(() => {
+      const tensor = tf.tensor2d(whole, [rows, columns]);
+      weight.denseGradient.add(factor === undefined ? tensor : tensor.mul(factor));
+    });
     return memory.makeTensorInfo([positions.length], 'float32', gather(whole, positions));
   }
   const gradient = memory.fresh(isPacked(weight) ? [weight.activeCount] : weight.shape);
   const matrix = matrixOf(weight, values);
-  const wanted = isPacked(weight) ? weight.denseGradient.wanted : 'nothing';
   if (!isPacked(weight) || wanted === 'nothing' || wanted === 'matrix') {
     compute(matrix, gradient.numbers, null);
   } else if (wanted === 'norm') {

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import type { RunView } from '../../shared/contract/contract.js';
+import type { Standing } from '../../shared/derived-state.js';
+import { UserError } from '../../shared/errors.js';
+import type { CheckpointRow, DamagedRun, Histogram, RunRecord, SparsityRow } from '../../shared/run-records.js';
+import type { RunState } from '../../shared/run-state.js';
+import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
+import type { StoreReader } from '../store/reader.js';
+import type { ReadableStore } from '../store/store.js';
+import type { Changes } from './changes.js';
+import type { States } from './states.js';
+
+/** So many runs are looked at here; more are read in the other thread. */
+const fewRuns = 50;
+
+/**
+ * Runs as they are, for whoever asks. What may take long is read by another thread, so that the owner goes on with its
+ * trainers meanwhile; a run that has changed before its rows are here is read again.
+ */
+export class Views {
+  readonly #store: ReadableStore;
+  readonly #reader: StoreReader;
+  readonly #states: States;
+  readonly #changes: Changes;
+
+  constructor(store: ReadableStore, reader: StoreReader, states: States, changes: Changes) {
+    this.#store = store;
+    this.#reader = reader;
+    this.#states = states;
+    this.#changes = changes;
+  }
+
+  /** @throws UserError where there is no such run */
+  async get(id: string): Promise<RunView> {
+    const { number } = this.#changes;
+    return this.#view(await this.#reader.ask('runs', 'get', id), number);
+  }
+
+  async list(trash: boolean): Promise<{ runs: RunView[]; damaged: DamagedRun[] }> {
+    const { number } = this.#changes;
+    const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash });
+    return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), damaged };
+  }
+
+  series(request: SeriesRequest): Promise<SeriesAnswer> {
+    return this.#reader.ask('metrics', 'series', request);
+  }
+
+  sparsity(id: string, fromUpdate: number): Promise<SparsityRow[]> {
+    return this.#reader.ask('sparsity', 'rows', id, fromUpdate);
+  }
+
+  histograms(id: string, fromStep: number): Promise<Histogram[]> {
+    return this.#reader.ask('sparsity', 'histograms', id, fromStep);
+  }
+
+  checkpoints(id: string): Promise<CheckpointRow[]> {
+    return this.#reader.ask('runs', 'checkpoints', id);
+  }
+
+  /** Any JSON value; undefined where it was never set. */
+  setting(name: string) {
+    return this.#store.settings.get(name, z.json());
+  }
+
+  /** States of some runs, of those that are there; or of all, those in the trash among them. */
+  async states(ids?: readonly string[]): Promise<Record<string, RunState>> {
+    const { number } = this.#changes;
+    const few = ids !== undefined && ids.length <= fewRuns;
+    const standings = few
+      ? this.#store.runs.standings(ids)
+      : await this.#reader.ask('runs', 'standings', ...(ids === undefined ? [] : [ids]));
+    const states: Record<string, RunState> = {};
+    for (const standing of standings) {
+      const state = ifThere(() => this.#stateOf(standing, number));
+      if (state !== undefined) states[standing.id] = state;
+    }
+    return states;
+  }
+
+  #view(record: RunRecord, number: number): RunView {
+    const fresh = this.#changes.isNewer(record.id, number) ? this.#store.runs.get(record.id) : record;
+    return { record: fresh, state: this.#states.of(fresh) };
+  }
+
+  #stateOf(standing: Standing, number: number): RunState {
+    const { id } = standing;
+    return this.#changes.isNewer(id, number) ? this.#states.ofId(id) : this.#states.of(standing);
+  }
+}
+
+/** Undefined where a run has been deleted, or damaged, meanwhile. */
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import type { StoreReader } from '../store/reader.js';
+import { Changes } from './changes.js';
+import { Commands } from './commands.js';
+import { News } from './news.js';
+import { Scheduler, type SchedulerOptions } from './scheduler.js';
+import { Views } from './views.js';
+
+export interface WorkbenchOptions extends Omit<SchedulerOptions, 'folderOf'> {
+  /** Holds a folder for each run. */
+  readonly runsFolder: string;
+  /** Of the same database, in another thread. */
+  readonly reader: StoreReader;
+}
+
+/** The core of the owner of a data folder: the only one that writes, starts trainers and decides what runs. */
+export class Workbench {
+  readonly scheduler: Scheduler;
+  readonly commands: Commands;
+  readonly views: Views;
+  readonly news: News;
+
+  /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
+  constructor(options: WorkbenchOptions) {
+    const { store, runsFolder, reader } = options;
+    const folderOf = (id: string) => join(runsFolder, id);
+    const changes = new Changes();
+    store.runs.settle(new Set());
+    this.scheduler = new Scheduler({ ...options, folderOf }, changes);
+    this.commands = new Commands(store, this.scheduler, changes, folderOf);
+    this.views = new Views(store, reader, this.scheduler.states, changes);
+    this.news = new News(store, reader, this.views, changes);
+  }
+
+  /**
+   * Stops every trainer and waits until they are gone. Those that `handOver` names go back to the head of the queue, for the
+   * next owner.
+   */
+  async close(handOver: (id: string) => boolean): Promise<void> {
+    await this.scheduler.close(handOver);
+    await this.news.close();
+  }
+}
