@@ -1,6 +1,8 @@
 import js from '@eslint/js';
 import { defineConfig, globalIgnores } from 'eslint/config';
+import vue from 'eslint-plugin-vue';
 import tseslint from 'typescript-eslint';
+import vueParser from 'vue-eslint-parser';
 
 // The house plan's table "may import" (docs/architecture.md), room by room: what each room must NOT reach. A room's
 // files name other rooms by relative paths only, so the rule reads the import specifiers.
@@ -49,15 +51,41 @@ function layer(name, mayImport) {
 export default defineConfig(
   globalIgnores(['out/', 'node_modules/', 'scripts/node-runtime/node_modules/']),
   js.configs.recommended,
+  { files: ['**/*.vue'], extends: [vue.configs['flat/recommended']] },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.vue'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { projectService: true } },
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off', // typed arrays and maps whose keys were just written
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
+    },
+  },
+  { files: ['**/*.ts'], languageOptions: { parserOptions: { projectService: true, extraFileExtensions: ['.vue'] } } },
+  {
+    // A component's script is checked as any module; what is prettier's is left to it.
+    files: ['**/*.vue'],
+    languageOptions: {
+      parser: vueParser,
+      parserOptions: { parser: tseslint.parser, projectService: true, extraFileExtensions: ['.vue'] },
+    },
+    rules: {
+      'no-undef': 'off', // the compiler knows
+      // What one component is to another only vue-tsc can say.
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      'vue/block-lang': ['error', { script: { lang: 'ts' } }],
+      'vue/html-self-closing': 'off',
+      'vue/html-indent': 'off',
+      'vue/html-closing-bracket-newline': 'off',
+      'vue/max-attributes-per-line': 'off',
+      'vue/singleline-html-element-content-newline': 'off',
+      'vue/multiline-html-element-content-newline': 'off',
+      'vue/require-default-prop': 'off', // optional properties may be undefined
     },
   },
   {
@@ -66,6 +94,7 @@ export default defineConfig(
       globals: { process: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', queueMicrotask: 'readonly' },
     },
   },
+  { files: ['bench/in-page.mjs'], rules: { 'no-undef': 'off' } }, // the page's globals
   {
     files: ['src/shared/**/*.ts', 'src/worker/**/*.ts'],
     rules: {

@@ -1,12 +1,10 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { openReadable, openWritable } from '../src/main/store/open.js';
 import { StoreReader } from '../src/main/store/reader.js';
-import type { ToldEvent, WritableStore } from '../src/main/store/store.js';
-import { parseRunConfig } from '../src/shared/run-config.js';
-import type { RunEvent } from '../src/shared/run-events.js';
+import type { WritableStore } from '../src/main/store/store.js';
+import { begin, copyCurves, told } from './curves.js';
 
 /**
  * What the store promises (`docs/performance.md`): metric rows written per second while somebody reads, and the time to
@@ -29,26 +27,6 @@ try {
   report({ ingest, reduction, databaseMb: statSync(path).size / 2 ** 20 });
 } finally {
   rmSync(folder, { recursive: true, force: true });
-}
-
-function begin(store: WritableStore, name: string): string {
-  const [{ id }] = store.runs.create([parseRunConfig({ name })]);
-  store.runs.beginAttempt(id);
-  return id;
-}
-
-function told(run: string, from: number, count: number): ToldEvent[] {
-  const eventAt = (sequence: number): RunEvent => ({
-    type: 'step',
-    step: sequence + 1,
-    epoch: 1 + Math.floor(sequence / 1000),
-    loss: 4 + 3 * Math.exp(-sequence / 3e4) + 0.1 * Math.sin(sequence * 12.9898),
-    gradientNorm: 1 + Math.abs(Math.sin(sequence * 78.233)),
-    learningRate: 20,
-    removingRate: 0.8 * Math.cos(sequence / 1e5),
-    tokensPerSecond: 9000 + 500 * Math.sin(sequence),
-  });
-  return Array.from({ length: count }, (_, i) => ({ run, sequence: from + i, event: eventAt(from + i) }));
 }
 
 /** Writes one run while a thread asks for its curve, again and again. */
@@ -92,7 +70,7 @@ async function ingestWhileReading(store: WritableStore, path: string) {
 function reduceCurves(store: WritableStore, path: string) {
   const [{ id: first }] = store.runs.list().runs;
   const others = Array.from({ length: lines - 1 }, (_, i) => begin(store, `copy ${i}`));
-  copyCurve(path, first, others);
+  copyCurves(path, first, others, ['loss', 'elapsedMs']);
   const runs = [first, ...others];
   const reader = openReadable(path);
   const ms = (['step', 'wallTime'] as const).map((axis) => {
@@ -110,32 +88,6 @@ function reduceCurves(store: WritableStore, path: string) {
   reader.close();
   const [step, wallTime] = ms;
   return { lines, pointsOfLine, stepMs: step.median, firstStepMs: step.first, wallTimeMs: wallTime.median };
-}
-
-function copyCurve(path: string, from: string, to: readonly string[]): void {
-  const database = new Database(path);
-  const copy = database.transaction((run: string, metric: string) => {
-    database
-      .prepare(
-        `INSERT INTO series (run, name, count, first_step, last_step)
-         SELECT (SELECT key FROM runs WHERE id = ?), name, count, first_step, last_step
-         FROM series WHERE name = ? AND run = (SELECT key FROM runs WHERE id = ?)`,
-      )
-      .run(run, metric, from);
-    const source = 'SELECT s.key FROM series s JOIN runs r ON r.key = s.run WHERE s.name = ? AND r.id = ?';
-    for (const [table, columns] of [
-      ['metrics', 'step, sequence, value, kind'],
-      [
-        'summaries',
-        'level, bucket, count, min, min_step, max, max_step, last, last_step, nan, plus_infinity, minus_infinity, mark_step',
-      ],
-    ]) {
-      const sql = `INSERT INTO ${table} SELECT (${source}), ${columns} FROM ${table} WHERE series = (${source})`;
-      database.prepare(sql).run(metric, run, metric, from);
-    }
-  });
-  for (const run of to) for (const metric of ['loss', 'elapsedMs']) copy(run, metric);
-  database.close();
 }
 
 function report(figures: {

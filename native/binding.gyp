@@ -26,6 +26,8 @@
         'src/module.cpp',
         'src/engine_object.cpp',
         'src/engine.cpp',
+        'src/cell_calls.cpp',
+        'src/cells.cpp',
         'src/gradients.cpp',
         'src/linear.cpp',
         'src/dispatch.cpp',

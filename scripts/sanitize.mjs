@@ -2,7 +2,7 @@
 // memory and undefined behaviour and one for data races, and a line for each.
 import { cppCompiler, said, withProgram } from './cpp.mjs';
 
-const tests = ['support', 'pool', 'products', 'lstm', 'decoder', 'updates'].map((name) => `test/${name}.cpp`);
+const tests = ['support', 'pool', 'products', 'lstm', 'cells', 'decoder', 'updates'].map((name) => `test/${name}.cpp`);
 // With -O2 inline functions are in fact inlined: none compiled for a wide vector may serve a narrow one.
 const flags = ['-O2', '-g', '-fno-omit-frame-pointer', '-fno-sanitize-recover=all'];
 const builds = ['address,undefined', 'thread'];
@@ -14,7 +14,7 @@ if (found.path === undefined) {
 }
 for (const build of builds) {
   const startedMs = Date.now();
-  const sources = ['src/engine.cpp', 'src/gradients.cpp', 'src/linear.cpp', ...tests];
+  const sources = ['src/cells.cpp', 'src/engine.cpp', 'src/gradients.cpp', 'src/linear.cpp', ...tests];
   const failure = await withProgram(found.path, sources, [...flags, `-fsanitize=${build}`], run);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(0);
   process.stdout.write(`${failure === '' ? 'ok  ' : 'FAIL'} sanitizers ${build} (${seconds} s)\n${failure}`);

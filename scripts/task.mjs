@@ -6,13 +6,15 @@ import { setUp } from './setup.mjs';
 
 /** @type {Record<string, string[] | undefined>} */
 export const tasks = {
-  start: ['out/main/sparrow.js', 'train', '--preset', 'quick-selfish'],
+  start: ['out/main/sparrow.js', 'start'],
   sparrow: ['out/main/sparrow.js'],
   golden: ['out/main/golden.js'],
   bench: ['out/main/bench.js'],
   'bench:kernels': ['scripts/bench-kernels.mjs'],
   fidelity: ['out/main/fidelity.js'],
   'bench:store': ['out/main/bench-store.js'],
+  'bench:app': ['out/main/bench-app.js'],
+  screenshots: ['out/main/screenshots.js'],
   test: ['scripts/test.mjs'],
   'test:faults': ['scripts/faults.mjs'],
   'test:sanitize': ['scripts/sanitize.mjs'],

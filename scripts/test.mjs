@@ -8,6 +8,8 @@ import { projectFolder } from './runtime.mjs';
 
 const checks = [
   { name: 'types', command: ['typescript/bin/tsc', '--noEmit'] },
+  { name: 'types of the preload', command: ['typescript/bin/tsc', '--noEmit', '-p', 'src/preload'] },
+  { name: 'types of the page', command: ['vue-tsc/bin/vue-tsc.js', '--noEmit', '-p', 'src/renderer'] },
   { name: 'lint', command: ['eslint/bin/eslint.js', '.', '--max-warnings=0'] },
   { name: 'format', command: ['prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'] },
   { name: 'unused', command: ['knip/bin/knip.js', '--no-progress'] },

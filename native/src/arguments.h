@@ -29,6 +29,15 @@ class Arguments {
     return value.As<Napi::Number>().Uint32Value();
   }
 
+  /** How many arguments the call has. */
+  size_t total() const { return info_.Length(); }
+
+  std::string text() {
+    const Napi::Value value = info_[next_++];
+    if (!value.IsString()) fail("must be a text");
+    return value.As<Napi::String>().Utf8Value();
+  }
+
   float number() { return static_cast<float>(real()); }
 
   double real() {

@@ -177,7 +177,7 @@ void Engine::lstmBackward(const Matrix& input, const int32_t* inputSource, const
 // ---------------------------------------------------------------- decoder and cross-entropy
 
 float Engine::decode(const Matrix& weight, const float* bias, const float* y, const int32_t* targets, int positions,
-                     float* probabilities) {
+                     float* probabilities, float* ofTargets) {
   const int blocks = blocksOf(positions);
   const size_t positionsFilled = static_cast<size_t>(blocks) * lanes;
   const int shares = (weight.rows + shareOfWords - 1) / shareOfWords;
@@ -218,18 +218,21 @@ float Engine::decode(const Matrix& weight, const float* bias, const float* y, co
     for (int share = 0; share < shares; share++) sum += partial[positionsFilled * share + position];
     inverse[position] = 1 / sum;
     loss += static_cast<double>(std::log(sum)) - ofTarget[position];
+    if (ofTargets != nullptr) ofTargets[position] = std::exp(ofTarget[position]) / sum;
   }
   return static_cast<float>(loss / positions);
 }
 
 void Engine::decodeBackward(const Matrix& weight, const int32_t* source, const float* y, const int32_t* targets, int positions,
-                            float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, const Whole& whole) {
+                            float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, const Whole& whole,
+                            const float* shares) {
   const int blocks = blocksOf(positions);
-  const float scale = dLoss / static_cast<float>(positions);
+  const float equal = dLoss / static_cast<float>(positions);
+  const auto shareOf = [&](int position) { return shares == nullptr ? equal : shares[position]; };
   const float* inverse = probabilities + blockedSize(positions, weight.rows);
   float* dLogits = probabilities;  // in place: 28 MB of a large vocabulary
   float* factors = scratch(ofLanes, static_cast<size_t>(blocks) * lanes);
-  for (int lane = 0; lane < blocks * lanes; lane++) factors[lane] = lane < positions ? inverse[lane] * scale : 0;
+  for (int lane = 0; lane < blocks * lanes; lane++) factors[lane] = lane < positions ? inverse[lane] * shareOf(lane) : 0;
   float* in = scratch(inputBlocks, blockedSize(positions, weight.columns));
   const Matrix both = withColumns(weight, source, columnOrder);
   pool_.run(isSmall(weight, positions), [&](int thread) {
@@ -239,7 +242,7 @@ void Engine::decodeBackward(const Matrix& weight, const int32_t* source, const f
       kernels_.scaleLanes(of, rows, factors + block * lanes);
       for (int lane = 0; lane < lanes && block * lanes + lane < positions; lane++) {
         const int target = targets[block * lanes + lane];
-        if (target >= rows.begin && target < rows.end) of[static_cast<size_t>(target) * lanes + lane] -= scale;
+        if (target >= rows.begin && target < rows.end) of[static_cast<size_t>(target) * lanes + lane] -= shareOf(block * lanes + lane);
       }
     }
     kernels_.rowSums(dLogits, weight.rows, blocks, dBias, rows);

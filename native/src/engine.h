@@ -34,6 +34,53 @@ inline size_t lstmCellsSize(int steps, int batch, int size) {
   return static_cast<size_t>(steps + 1) * size * strideOf(batch);
 }
 
+/** A window of a layer of another cell as the op has it. */
+struct CellWindow {
+  Cell cell;
+  int steps;
+  int batch;
+  int inputs;
+  int size;
+  /** Units of a master gate of an ordered-neurons LSTM. */
+  int chunk;
+  const float* x;
+  float* y;
+  const float* hidden;
+  /** null for a cell without. */
+  const float* cellState;
+  /** [batch, size]: what is multiplied with what the recurrent matrices see; or null. */
+  const float* mask;
+  /** Kept for the way back: cellStatesSize, lstmCellsSize and cellKeptSize numbers. */
+  float* states;
+  float* cells;
+  float* kept;
+};
+
+/** Rows of the matrices of a cell. */
+inline int cellRows(Cell cell, int size, int chunk) {
+  switch (cell) {
+    case Cell::elman: return size;
+    case Cell::gru: return 3 * size;
+    case Cell::rhn: return 2 * size;
+    default: return 4 * size + 2 * (size / chunk);
+  }
+}
+/** Units that a step keeps beside its states. */
+inline int cellKeptUnits(Cell cell, int size, int chunk) {
+  switch (cell) {
+    case Cell::elman: return 0;
+    case Cell::gru: return 4 * size;
+    case Cell::rhn: return 2 * size;
+    default: return 4 * size + 4 * (size / chunk);
+  }
+}
+inline size_t cellStatesSize(const CellWindow& w, int depth) {
+  return (static_cast<size_t>(w.steps) * depth + 1) * w.size * strideOf(w.batch);
+}
+inline size_t cellKeptSize(const CellWindow& w, int depth) {
+  return static_cast<size_t>(w.steps) * depth * cellKeptUnits(w.cell, w.size, w.chunk) * strideOf(w.batch);
+}
+
 /** Probabilities of all words, and what they were divided by, at each position. */
 inline size_t decodedSize(int positions, int words) { return blockedSize(positions, words + 1); }
 
@@ -89,10 +136,42 @@ class Engine {
   void lstmBackward(const Matrix& input, const int32_t* inputSource, const Matrix& recurrent, const int32_t* recurrentSource,
                     const LstmWindow& window, const LstmGradients& gradients);
 
-  /** Mean cross-entropy of softmax(y Wᵀ + bias); `probabilities` keeps decodedSize(positions, rows) numbers for the way back, which uses them up. */
-  float decode(const Matrix& weight, const float* bias, const float* y, const int32_t* targets, int positions, float* probabilities);
+  /** A matrix of a depth, its bias and, on the way back, their gradients. */
+  struct Recurrent {
+    Matrix weight;
+    const int32_t* source;
+    const float* bias;
+    float* dWeight;
+    float* dBias;
+    Whole whole;
+  };
+  /** @param cellAfter null for a cell without */
+  void cellForward(const Matrix& input, const float* inputBias, const std::vector<Recurrent>& recurrent, const CellWindow& window,
+                   float* hiddenAfter, float* cellAfter);
+  struct CellGradients {
+    const float* dy;
+    const float* dHiddenAfter;
+    const float* dCellAfter;
+    float* dx;
+    float* dInput;
+    float* dInputBias;
+    float* dHidden;
+    float* dCell;
+    Whole wholeInput;
+  };
+  void cellBackward(const Matrix& input, const int32_t* inputSource, const std::vector<Recurrent>& recurrent, const CellWindow& window,
+                    const CellGradients& gradients);
+
+  /**
+   * Mean cross-entropy of softmax(y Wᵀ + bias); `probabilities` keeps decodedSize(positions, rows) numbers for the way back, which uses
+   * them up. Where they are asked for, `ofTargets` takes the probability of each target. On the way back each position counts for dLoss /
+   * positions, or for a share of its own.
+   */
+  float decode(const Matrix& weight, const float* bias, const float* y, const int32_t* targets, int positions, float* probabilities,
+               float* ofTargets = nullptr);
   void decodeBackward(const Matrix& weight, const int32_t* source, const float* y, const int32_t* targets, int positions,
-                      float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, const Whole& whole);
+                      float* probabilities, float dLoss, float* dy, float* dWeight, float* dBias, const Whole& whole,
+                      const float* shares = nullptr);
 
   /** Rows of W, [positions, columns]. */
   void lookUp(const Matrix& weight, const int32_t* words, int positions, float* rows);
@@ -109,6 +188,8 @@ class Engine {
   void dropout(const DropoutDraw& draw, float* mask, int count);
 
  private:
+  /** What forward and backward pass of a cell have in common. */
+  CellSequence sequenceOf(const CellWindow& window, int depth);
   /** Memory that stays: the n-th piece of the op at hand. */
   float* scratch(int piece, size_t count);
   Range part(int count, int thread) const;

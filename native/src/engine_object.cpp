@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "cell_calls.h"
 #include "dispatch.h"
 #include "engine.h"
 
@@ -23,6 +24,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
                            InstanceMethod("weightGradient", &EngineObject::weightGradient),
                            InstanceMethod("lstmForward", &EngineObject::lstmForward),
                            InstanceMethod("lstmBackward", &EngineObject::lstmBackward),
+                           InstanceMethod("cellForward", &EngineObject::ofCell<cellForward>),
+                           InstanceMethod("cellBackward", &EngineObject::ofCell<cellBackward>),
                            InstanceMethod("decode", &EngineObject::decode),
                            InstanceMethod("decodeBackward", &EngineObject::decodeBackward),
                            InstanceMethod("lookUp", &EngineObject::lookUp),
@@ -190,7 +193,12 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return result;
   }
 
-  /** decode(weight, bias, positions, y, targets, probabilities): mean cross-entropy */
+  template <Napi::Value (*call)(Engine&, const Napi::CallbackInfo&)>
+  Napi::Value ofCell(const Napi::CallbackInfo& info) {
+    return call(*engine_, info);
+  }
+
+  /** decode(weight, bias, positions, y, targets, probabilities, ofTargets or null): mean cross-entropy */
   Napi::Value decode(const Napi::CallbackInfo& info) {
     Arguments a(info);
     const auto weight = a.weight();
@@ -200,7 +208,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const float* y = a.floats(times(positions, m.columns));
     const int32_t* targets = a.words(positions, m.rows);
     float* probabilities = a.floats(decodedSize(positions, m.rows));
-    return Napi::Number::New(info.Env(), engine_->decode(m, bias, y, targets, positions, probabilities));
+    float* ofTargets = a.floatsOrNull(positions);
+    return Napi::Number::New(info.Env(), engine_->decode(m, bias, y, targets, positions, probabilities, ofTargets));
   }
 
   /** decodeBackward(weight, positions, y, targets, probabilities, dLoss, dy, dWeight, dBias, whole): squared norm, or 0 */
@@ -217,8 +226,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     float* dWeight = a.floats(weight.stored);
     float* dBias = a.floats(m.rows);
     double norm = 0;
-    engine_->decodeBackward(m, weight.source, y, targets, positions, probabilities, dLoss, dy, dWeight, dBias,
-                            a.whole(m, &norm));
+    const Whole whole = a.whole(m, &norm);
+    const float* shares = a.floatsOrNull(positions);
+    engine_->decodeBackward(m, weight.source, y, targets, positions, probabilities, dLoss, dy, dWeight, dBias, whole, shares);
     return Napi::Number::New(info.Env(), norm);
   }
 

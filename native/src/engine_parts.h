@@ -48,7 +48,8 @@ inline bool isSmall(const Matrix& weight, int positions) { return isSmall(static
 /** Pieces of an engine's scratch memory, by what they hold. */
 enum Scratch {
   inputBlocks, outputBlocks, columnOrder, secondColumnOrder, hiddenBlocks, hiddenBefore, stepHidden, stepOut, stepDz, stepDc,
-  inPanels, sketchBlocks, wholeRows, ofLanes, ofTargets, wordSums, biases, sums, gramTables, pieceCount
+  inPanels, sketchBlocks, wholeRows, ofLanes, ofTargets, wordSums, biases, sums, gramTables, stepSums, stepApart, stepCarry, stepMasters,
+  stepMask, seenRows, recurrentBlocks, columnOrders, pieceCount
 };
 
 }  // namespace sparrow

@@ -83,6 +83,71 @@ struct LstmSequence {
   float* dGates;
 };
 
+enum class Cell { elman, gru, rhn, onLstm };
+
+/**
+ * A layer of another cell over a window; what is said of LstmSequence holds here, too. A *step* is one depth of one time step, and each
+ * depth has a recurrent matrix of its own; only recurrent highway networks have more than one. Arrays of [units][stride] are flat, in
+ * chunks of up to 64 lanes.
+ */
+struct CellSequence {
+  Cell cell;
+  /** Time steps of the window. */
+  int steps;
+  int depth;
+  int batch;
+  int size;
+  /** Rows of every matrix. */
+  int rows;
+  int stride;
+  /** First row of which what comes from the input is kept apart from what comes from the state; `rows` where there is none. */
+  int apart;
+  /** Master gates of an ordered-neurons LSTM, and units of each. */
+  int masters;
+  int chunk;
+  /** One for each depth: matrices, and biases [rows]. */
+  const Matrix* recurrent;
+  const float* const* biases;
+  /** What comes from the input, in blocks of [rows] units. */
+  const float* projected;
+  /** [size][stride]: what the matrices see of the state is multiplied with this; null for all of it. */
+  const float* mask;
+  /** [rows][stride], and [rows - apart][stride]: the sums of the step at hand. */
+  float* sums;
+  float* apartSums;
+  /** Two slabs of `size` units: what the matrices see before and after the step at hand, in turn. */
+  float* slab;
+  /** [steps * depth + 1][size][stride], the initial state first. */
+  float* states;
+  /** [steps + 1][size][stride], of a cell that has such; else null. */
+  float* cells;
+  /** [steps * depth][keptUnits][stride]: what else a step keeps for its way back. */
+  float* kept;
+  int keptUnits;
+  /** [positions, size] */
+  float* y;
+  const float* dy;
+  /** [batch, size]: gradients of the last hidden state and of the initial one. */
+  const float* dHidden;
+  float* dInitial;
+  /** [size][stride]: gradient of the state after the step at hand, of its cell, and of the state before past the product. */
+  float* dh;
+  float* dc;
+  float* carry;
+  /** [rows][stride], [rows - apart][stride]: gradient before the non-linearities, and what of it is the input's. */
+  float* dz;
+  float* dApart;
+  /** [2 size][stride]: of the master gates of every unit. */
+  float* dMasters;
+  /** Two slabs of `rows` units: of the step at hand and the one after, in turn. */
+  float* dzSlab;
+  /** Of all steps in blocks, depth by depth; and of what comes from the input, which is that of the first depth where nothing is apart. */
+  float* dRecurrent;
+  float* dInput;
+  /** [depth][positions, size]: what the matrices saw. */
+  float* seen;
+};
+
 struct AdamRates {
   float scale;
   float decay;
@@ -130,6 +195,14 @@ struct Kernels {
   void (*lstmBackward)(const LstmSequence& sequence, int step, Range units);
   /** Gradient of the initial hidden state, [batch, size]. */
   void (*lstmInitial)(const LstmSequence& sequence, float* dHidden, Range units);
+  /** Sums of a step of another cell for some rows, then what the cell makes of them for some units; between them, its master gates. */
+  void (*cellSums)(const CellSequence& sequence, int step, Range rows);
+  void (*cellMastersForward)(const CellSequence& sequence, int step);
+  void (*cellForward)(const CellSequence& sequence, int step, Range units);
+  /** Gradient of the state after a step (or the initial one, -1) for some units, then of the sums of that step, then of its master gates. */
+  void (*cellHidden)(const CellSequence& sequence, int step, Range units);
+  void (*cellBackward)(const CellSequence& sequence, int step, Range units);
+  void (*cellMastersBackward)(const CellSequence& sequence, int step);
   /** largest[lane] = the largest logit of each lane of a block, over some rows. */
   void (*largestOf)(const float* logits, Range rows, float* largest);
   /** Logits of some rows of a block to e^(logit - largest) in place, and their sums. */

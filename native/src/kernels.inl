@@ -13,6 +13,12 @@ namespace {
 #include "kernels/dense.inl"
 #include "kernels/recurrent.inl"
 #include "kernels/lstm.inl"
+#include "kernels/cells.inl"
+#include "kernels/elman.inl"
+#include "kernels/gru.inl"
+#include "kernels/rhn.inl"
+#include "kernels/on_lstm.inl"
+#include "kernels/cell_steps.inl"
 #include "kernels/decoder.inl"
 #include "kernels/update.inl"
 
@@ -49,7 +55,7 @@ void gradient(const Matrix& weight, const float* y, const float* x, int blocks, 
 
 const Kernels SPARROW_KERNELS = {
     SPARROW_NAME, SPARROW_SAMPLED_COST, pack, unpack,      forward,   transposed,   gradient,   denseGradient, gram, gramProduct,  lstmForward,
-    lstmBackward, lstmInitial,  largestOf,   exponentials, scaleLanes, rowSums,  sgd,           averagedSgd, adam,      multiply,
+    lstmBackward, lstmInitial,  cellSums, cellMastersForward, cellForward, cellHidden, cellBackward, cellMastersBackward, largestOf,   exponentials, scaleLanes, rowSums,  sgd,           averagedSgd, adam,      multiply,
     sumOfSquares, dropout,
 };
 

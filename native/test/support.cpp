@@ -173,6 +173,7 @@ int main() {
   testPool();
   testProducts();
   testLstm();
+  testCells();
   testDecoder();
   testUpdates();
   if (failures > 0) std::fprintf(stderr, "%d checks failed\n", failures);

@@ -100,6 +100,7 @@ void onEveryEngine(const std::function<void(Engine& engine, const std::string& w
 void testPool();
 void testProducts();
 void testLstm();
+void testCells();
 void testDecoder();
 void testUpdates();
 

@@ -8,11 +8,13 @@ type Done = Extract<CorpusReply, { type: 'done' }>;
 
 /**
  * Has a corpus process do a job.
+ * @param signal ends it
  * @throws UserError with what went wrong
  */
 export async function runCorpusJob(
   job: CorpusJob,
   onProgress: (progress: Extract<CorpusReply, { type: 'progress' }>) => void = () => undefined,
+  signal?: AbortSignal,
 ): Promise<Done> {
   const child = fork(join(import.meta.dirname, 'corpus-process.js'), [], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -23,6 +25,7 @@ export async function runCorpusJob(
     if (reply.type === 'progress') onProgress(reply);
     else result = reply;
   });
+  signal?.addEventListener('abort', () => child.kill());
   child.send(job);
   const how = await whenGone(child);
   if (result === undefined) throw new UserError(`the corpus process ended with ${how}: start the command again`);

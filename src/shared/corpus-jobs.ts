@@ -4,13 +4,13 @@ import { z } from 'zod';
 
 const fileInfo = z.object({ bytes: z.int(), lines: z.int(), tokens: z.int(), from: z.string() });
 
-const corpusInfo = z.object({
+export const corpusInfoSchema = z.object({
   name: z.string(),
   origin: z.enum(['imported', 'fetched']),
   vocabulary: z.int(),
   files: z.object({ train: fileInfo, valid: fileInfo, test: fileInfo }),
 });
-export type CorpusInfo = z.output<typeof corpusInfo>;
+export type CorpusInfo = z.output<typeof corpusInfoSchema>;
 
 export const corpusJobSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('list'), folder: z.string() }),
@@ -41,7 +41,7 @@ export const corpusReplySchema = z.discriminatedUnion('type', [
   /** The corpora that are there (after `list`) or the one that was added, and those that could be fetched. */
   z.object({
     type: z.literal('done'),
-    corpora: z.array(corpusInfo),
+    corpora: z.array(corpusInfoSchema),
     fetchable: z.array(z.object({ name: z.string(), title: z.string() })),
   }),
   z.object({ type: z.literal('failed'), message: z.string(), stack: z.string().optional() }),

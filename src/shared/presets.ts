@@ -1,29 +1,29 @@
+import quickAwdLstm from '../../resources/presets/quick-awd-lstm.json';
+import quickAwdLstmMos from '../../resources/presets/quick-awd-lstm-mos.json';
+import quickElman from '../../resources/presets/quick-elman.json';
+import quickGru from '../../resources/presets/quick-gru.json';
+import quickOnLstm from '../../resources/presets/quick-on-lstm.json';
+import quickRhn from '../../resources/presets/quick-rhn.json';
+import selfishMosWikitext2 from '../../resources/presets/selfish-mos-wikitext-2.json';
+import selfishOnLstmPtb from '../../resources/presets/selfish-on-lstm-ptb.json';
+import selfishRhnPtb from '../../resources/presets/selfish-rhn-ptb.json';
 import miniPtbDense from '../../resources/presets/mini-ptb-dense.json';
 import miniPtbSelfish from '../../resources/presets/mini-ptb-selfish.json';
 import miniPtbStatic from '../../resources/presets/mini-ptb-static.json';
-import quickAwdLstmMos from '../../resources/presets/quick-awd-lstm-mos.json';
-import quickAwdLstm from '../../resources/presets/quick-awd-lstm.json';
 import quickDeepr from '../../resources/presets/quick-deepr.json';
 import quickDense from '../../resources/presets/quick-dense.json';
 import quickDsr from '../../resources/presets/quick-dsr.json';
-import quickElman from '../../resources/presets/quick-elman.json';
 import quickGlobalMagnitude from '../../resources/presets/quick-global-magnitude.json';
 import quickGmp from '../../resources/presets/quick-gmp.json';
-import quickGru from '../../resources/presets/quick-gru.json';
 import quickL1 from '../../resources/presets/quick-l1.json';
 import quickLottery from '../../resources/presets/quick-lottery.json';
-import quickOnLstm from '../../resources/presets/quick-on-lstm.json';
 import quickOneShot from '../../resources/presets/quick-one-shot.json';
-import quickRhn from '../../resources/presets/quick-rhn.json';
 import quickRigl from '../../resources/presets/quick-rigl.json';
 import quickSelfish from '../../resources/presets/quick-selfish.json';
 import quickSet from '../../resources/presets/quick-set.json';
 import quickSnfs from '../../resources/presets/quick-snfs.json';
 import quickStatic from '../../resources/presets/quick-static.json';
 import selfishLstmPtb from '../../resources/presets/selfish-lstm-ptb.json';
-import selfishMosWikitext2 from '../../resources/presets/selfish-mos-wikitext-2.json';
-import selfishOnLstmPtb from '../../resources/presets/selfish-on-lstm-ptb.json';
-import selfishRhnPtb from '../../resources/presets/selfish-rhn-ptb.json';
 import { UserError } from './errors.js';
 import { parseRunConfig, type PartialRunConfig } from './run-config.js';
 
@@ -38,6 +38,12 @@ const files: Readonly<Record<string, { readonly sentence: string; readonly confi
   'quick-selfish': quickSelfish,
   'quick-static': quickStatic,
   'quick-dense': quickDense,
+  'quick-rhn': quickRhn,
+  'quick-on-lstm': quickOnLstm,
+  'quick-awd-lstm': quickAwdLstm,
+  'quick-awd-lstm-mos': quickAwdLstmMos,
+  'quick-elman': quickElman,
+  'quick-gru': quickGru,
   'quick-set': quickSet,
   'quick-rigl': quickRigl,
   'quick-snfs': quickSnfs,
@@ -48,12 +54,6 @@ const files: Readonly<Record<string, { readonly sentence: string; readonly confi
   'quick-one-shot': quickOneShot,
   'quick-lottery': quickLottery,
   'quick-l1': quickL1,
-  'quick-rhn': quickRhn,
-  'quick-on-lstm': quickOnLstm,
-  'quick-awd-lstm': quickAwdLstm,
-  'quick-awd-lstm-mos': quickAwdLstmMos,
-  'quick-elman': quickElman,
-  'quick-gru': quickGru,
   'selfish-lstm-ptb': selfishLstmPtb,
   'selfish-rhn-ptb': selfishRhnPtb,
   'selfish-on-lstm-ptb': selfishOnLstmPtb,

@@ -159,7 +159,23 @@ export type PartialRunConfig = z.input<typeof runConfigSchema>;
 export function parseRunConfig(input: unknown): RunConfig {
   const result = runConfigSchema.safeParse(input);
   if (result.success) return result.data;
-  throw new UserError(result.error.issues.flatMap((issue) => explain(issue, input)).join('; '));
+  throw new UserError(
+    problemsOf(result.error, input)
+      .map(({ text }) => text)
+      .join('; '),
+  );
+}
+
+/** What is wrong with a configuration: a line for each refused field, which names it, its value and the rule. */
+export function configProblems(input: unknown): { field: string; text: string }[] {
+  const result = runConfigSchema.safeParse(input);
+  return result.success ? [] : problemsOf(result.error, input);
+}
+
+function problemsOf(error: z.ZodError, input: unknown): { field: string; text: string }[] {
+  return error.issues.flatMap((issue) =>
+    explain(issue, input).map((text) => ({ field: issue.path.map(String).join('.'), text })),
+  );
 }
 
 /**

@@ -88,6 +88,11 @@ const sparsity = z.object({
       removed: count,
       grown: count,
       gates: z.array(z.object({ name: z.string(), size: count, active: count, removed: count, grown: count })),
+      /**
+       * Magnitudes of the weights that were active before the update, in bins of equal width from 0 to `max`, and the largest
+       * one that was removed, if any was. Runs of earlier versions have not told them.
+       */
+      magnitudes: z.object({ max: finite, counts: z.array(count), threshold: finite.optional() }).optional(),
     }),
   ),
 });
@@ -138,6 +143,7 @@ export const runEventSchema = z.discriminatedUnion('type', [
   failed,
 ]);
 export type RunEvent = z.output<typeof runEventSchema>;
+export const runEventTypes = runEventSchema.options.map(({ shape }) => shape.type.value);
 export type RunEventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
 /** Whether an engine works on this machine. */
@@ -166,6 +172,19 @@ export const stepBenchmarkSchema = z.object({
 });
 export type StepBenchmark = z.output<typeof stepBenchmarkSchema>;
 
+/** What a configuration amounts to, before anything is trained. */
+export const runFactsSchema = z.object({
+  engine: z.string(),
+  layout: z.enum(['packed', 'masked']),
+  vocabulary: count,
+  parameters: z.object({ total: count, active: count }),
+  /** Of weights, gradients and what the optimiser keeps. */
+  memoryBytes: finite,
+  /** Of training, forward and backward, were it dense and as it is. */
+  flopsPerWord: z.object({ dense: finite, sparse: finite }),
+});
+export type RunFacts = z.output<typeof runFactsSchema>;
+
 /** Events that a trainer may have sent and not yet seen acknowledged; it waits before it takes another step. */
 export const eventWindow = 256;
 /** How often a trainer says that it is alive, between two steps. */
@@ -173,7 +192,7 @@ export const heartbeatMs = 1000;
 
 /**
  * What a trainer sends: an event with its number in the run (a resumed run goes on counting from its checkpoint), that it
- * is alive, why it has not started at all, or the answer to `probe` or `bench`.
+ * is alive, why it has not started at all, or the answer to `probe`, `bench` or `facts`.
  */
 export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
@@ -181,6 +200,7 @@ export const trainerMessageSchema = z.union([
   z.strictObject({ refused: failureSchema }),
   z.strictObject({ engines: z.array(engineReport) }),
   z.strictObject({ benchmark: stepBenchmarkSchema }),
+  z.strictObject({ facts: runFactsSchema }),
 ]);
 export type TrainerMessage = z.output<typeof trainerMessageSchema>;
 
@@ -199,6 +219,8 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('probe') }),
   /** Time training steps. */
   z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count, profile: z.boolean() }),
+  /** Say what a configuration amounts to, on a corpus of so many words. */
+  z.object({ type: z.literal('facts'), config: z.unknown(), vocabulary: count }),
   /** Every event up to this number is where no crash can lose it. */
   z.object({ type: z.literal('acknowledge'), sequence: count }),
   /** Write a checkpoint after the step at hand (of the next epoch, if this one is being evaluated) and wait. */

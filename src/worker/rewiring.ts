@@ -2,6 +2,7 @@ import type { RunEvent } from '../shared/run-events.js';
 import { pruningEpoch } from '../shared/method-config.js';
 import type { Run } from './run.js';
 import { rewind } from './start.js';
+import { magnitudesOf, type Magnitudes } from './sparsity/magnitudes.js';
 import { SparseParameter } from './sparsity/parameter.js';
 import { Pattern } from './sparsity/pattern.js';
 import { isUpdateDue, rateAt, type Moment } from './sparsity/schedule.js';
@@ -76,25 +77,24 @@ export function momentOf({
 
 export function emitInitialTopology(run: Run, emit: Emit): void {
   const nothing = new Int32Array(0);
-  const layers = sparseParameters(run).map(({ name, pattern }) => ({
-    name,
-    pattern,
-    removed: nothing,
-    grown: nothing,
-  }));
-  if (layers.length > 0) emitTopology(run, 0, layers, emit);
+  const sparse = sparseParameters(run);
+  const layers = sparse.map(({ name, pattern }) => ({ name, pattern, removed: nothing, grown: nothing }));
+  if (layers.length > 0) emitTopology(run, 0, layers, sparse.map(magnitudesNow), emit);
 }
 
 function updateMasks(run: Run, emit: Emit): void {
   const { progress } = run;
   const rate = removingRateNow(run);
-  const changes = rewire(run, progress.updates + 1);
+  const { changes, before } = rewire(run, progress.updates + 1);
   // Pruning that has come to its end, or has not begun, is no news.
   const nothing = changes.every(({ removed, grown }) => removed.length + grown.length === 0);
   if (nothing && run.method.masks === 'pruned') return;
   progress.updates += 1;
   run.masks?.append(changes.map(({ pattern }) => pattern));
-  emitTopology(run, rate, changes, emit);
+  const magnitudes = before.map(({ values, pattern }, i) =>
+    magnitudesOf(values, pattern.positions(), changes[i].removed),
+  );
+  emitTopology(run, rate, changes, magnitudes, emit);
   if (run.rules?.rewinds !== true) return;
   rewind(run);
   progress.rewoundAfter = progress.epoch + 1;
@@ -108,7 +108,7 @@ function updateMasks(run: Run, emit: Emit): void {
 function rewire(
   { config, rules, model, optimizer, evidence, progress, budgets, streams }: Run,
   update: number,
-): LayerChange[] {
+): { changes: LayerChange[]; before: { values: Float32Array; pattern: Pattern }[] } {
   const { method, seed } = config;
   const sparse = sparseParameters({ model });
   const layers = sparse.map((parameter) => ({
@@ -130,7 +130,7 @@ function rewire(
     if (method.reinitialiseRegrown) parameter.changePattern(without(parameter.pattern, removed), {});
     parameter.changePattern(pattern, optimizer.fills);
   }
-  return changes;
+  return { changes, before: layers };
 }
 
 /** Tells how masks differ from what was last told. */
@@ -138,23 +138,35 @@ function tellOfEpoch(run: Run, emit: Emit): void {
   const { masks, progress } = run;
   if (masks === undefined) return;
   const told = masks.last;
-  const changes = sparseParameters(run).map(({ name, pattern }, i) => {
+  const sparse = sparseParameters(run);
+  const changes = sparse.map(({ name, pattern }, i) => {
     const [before, after] = [told[i].positions(), pattern.positions()];
     return { name, pattern, removed: difference(before, after), grown: difference(after, before) };
   });
   progress.updates += 1;
   masks.append(changes.map(({ pattern }) => pattern));
-  emitTopology(run, 0, changes, emit);
+  emitTopology(run, 0, changes, sparse.map(magnitudesNow), emit);
 }
 
-function emitTopology(run: Run, rate: number, changes: readonly LayerChange[], emit: Emit): void {
+function emitTopology(
+  run: Run,
+  rate: number,
+  changes: readonly LayerChange[],
+  magnitudes: readonly Magnitudes[],
+  emit: Emit,
+): void {
   const { step, epoch, updates } = run.progress;
   const layers = sparseParameters(run).map((parameter, i) => ({
     name: parameter.name,
     ...summarise(parameter.gates, changes[i]),
+    magnitudes: magnitudes[i],
   }));
   const update = updates;
   emit({ type: 'sparsity', step, epoch: update === 0 ? 0 : epoch + 1, update, removingRate: rate, layers });
+}
+
+function magnitudesNow(parameter: SparseParameter): Magnitudes {
+  return magnitudesOf(parameter.read('values'), parameter.pattern.positions());
 }
 
 function without(pattern: Pattern, removed: Int32Array): Pattern {

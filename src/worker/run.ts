@@ -229,8 +229,25 @@ export function describeRun(run: Run): RunEventOf<'started'> {
 }
 
 /**
- * A model that cannot fit would end in the middle of nowhere: weights and gradients are counted, with what the optimiser
- * keeps and the mask of each, at four bytes a number.
+ * Memory for weights and gradients, what the optimiser keeps and the mask of each, at four bytes a number. Activations come
+ * on top.
+ */
+export function bytesNeeded(
+  specs: readonly ParameterSpec[],
+  method: MethodRow,
+  config: RunConfig,
+  layout: Layout,
+): number {
+  const density = isSparse(method) && method.masks !== 'pruned' && layout === 'packed' ? config.method.density : 1;
+  const ofOptimizer = { sgd: 0, momentum: 1, adam: 2, asgd: 2, 'nt-asgd': 2, 'snt-asgd': 2 }[config.optimizer.kind];
+  const copies = 2 + ofOptimizer + (isSparse(method) && layout === 'masked' ? 1 : 0);
+  // The mean of gradients that some methods keep is of every weight, whatever the layout.
+  const dense = rulesOf(config.method)?.evidence.includes('momentum') === true ? 1 : 0;
+  return 4 * (copies * density + dense) * specs.reduce((sum, spec) => sum + sizeOf(spec), 0);
+}
+
+/**
+ * A model that cannot fit would end in the middle of nowhere.
  * @throws UserError
  */
 export function refuseTooLarge(
@@ -239,20 +256,18 @@ export function refuseTooLarge(
   config: RunConfig,
   layout: Layout,
 ): void {
-  const density = isSparse(method) && method.masks !== 'pruned' && layout === 'packed' ? config.method.density : 1;
-  const sizes = specs.map(({ shape }) => shape.reduce((product, length) => product * length, 1));
-  const ofOptimizer = { sgd: 0, momentum: 1, adam: 2, asgd: 2, 'nt-asgd': 2, 'snt-asgd': 2 }[config.optimizer.kind];
-  const copies = 2 + ofOptimizer + (isSparse(method) && layout === 'masked' ? 1 : 0);
-  // The mean of gradients that some methods keep is of every weight, whatever the layout.
-  const dense = rulesOf(config.method)?.evidence.includes('momentum') === true ? 1 : 0;
-  const bytes = 4 * (copies * density + dense) * sizes.reduce((sum, size) => sum + size, 0);
-  const largest = Math.max(...sizes);
+  const bytes = bytesNeeded(specs, method, config, layout);
+  const largest = Math.max(...specs.map(sizeOf));
   const gigabytes = (count: number) => (count / 1e9).toFixed(1);
   if (bytes < totalmem() && largest < 2 ** 31) return;
   throw new UserError(
     `the model needs ${gigabytes(bytes)} GB for its weights, gradients and averages (its largest matrix has ${largest} ` +
       `weights), this machine has ${gigabytes(totalmem())} GB: lower model.hidden, model.embedding or model.layers`,
   );
+}
+
+function sizeOf({ shape }: ParameterSpec): number {
+  return shape.reduce((product, length) => product * length, 1);
 }
 
 /** A run is one configuration from its first step to its last; only where it is computed, and its name, may change. */

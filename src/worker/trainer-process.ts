@@ -12,6 +12,7 @@ import {
 import { benchStep } from './bench.js';
 import { tryEngines } from './engines/self-test.js';
 import { explain } from './explain.js';
+import { factsOf } from './facts.js';
 import { openPort } from './port.js';
 import { openRun } from './run.js';
 import { LockHeld, ProcessLock } from '../system/process-lock.js';
@@ -105,6 +106,12 @@ const port = openPort((message) => {
     case 'bench':
       void benchStep(parseRunConfig(command.config), command).then(
         (benchmark) => answer({ benchmark }),
+        (error: unknown) => answer({ refused: explain(error) }),
+      );
+      break;
+    case 'facts':
+      void factsOf(parseRunConfig(command.config), command.vocabulary).then(
+        (facts) => answer({ facts }),
         (error: unknown) => answer({ refused: explain(error) }),
       );
       break;

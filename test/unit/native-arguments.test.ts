@@ -27,6 +27,10 @@ type Method = keyof NativeEngine;
 function rightArguments(matrixOf: typeof denseMatrix): Record<Method, { args: unknown[]; measure?: number }> {
   const [weight, input, recurrent] = [matrixOf(rows, columns), matrixOf(4 * size, columns), matrixOf(4 * size, size)];
   const [ofWeight, ofInput, ofRecurrent] = [weight, input, recurrent].map(({ values }) => floats(values.length));
+  // An ordered-neurons LSTM with a master gate for each unit.
+  const [ofMasters, masters] = [matrixOf(6 * size, columns), matrixOf(6 * size, size)];
+  const masterBias = () => floats(6 * size);
+  const keptOfMasters = () => floats(steps * 8 * size * 4);
   const words = () => integers(1, positions, rows);
   const x = () => floats(positions * columns);
   const y = () => floats(positions * rows);
@@ -53,9 +57,48 @@ function rightArguments(matrixOf: typeof denseMatrix): Record<Method, { args: un
         ...[x(), ofInput, ofRecurrent, bias(), state(), state(), 'norm', 'norm'],
       ],
     },
-    decode: { args: [weight, floats(rows), positions, x(), words(), floats(64 * (rows + 1))] },
+    cellForward: {
+      args: [
+        ...['onLstm', steps, batch, 1, ofMasters, masterBias(), state(), x(), state(), state(), h(), state(), state()],
+        ...[cells(), cells(), keptOfMasters(), masters, masterBias()],
+      ],
+    },
+    cellBackward: {
+      args: [
+        ...[
+          'onLstm',
+          steps,
+          batch,
+          1,
+          ofMasters,
+          state(),
+          x(),
+          cells(),
+          cells(),
+          keptOfMasters(),
+          h(),
+          state(),
+          state(),
+        ],
+        ...[x(), floats(ofMasters.values.length), masterBias(), state(), state(), 'norm'],
+        ...[masters, floats(masters.values.length), masterBias(), 'norm'],
+      ],
+    },
+    decode: { args: [weight, floats(rows), positions, x(), words(), floats(64 * (rows + 1)), floats(positions)] },
     decodeBackward: {
-      args: [weight, positions, x(), words(), floats(64 * (rows + 1)), 1, x(), ofWeight, floats(rows), 'norm'],
+      args: [
+        weight,
+        positions,
+        x(),
+        words(),
+        floats(64 * (rows + 1)),
+        1,
+        x(),
+        ofWeight,
+        floats(rows),
+        'norm',
+        floats(positions),
+      ],
     },
     lookUp: { args: [weight, words(), x()], measure: 1 },
     lookUpBackward: { args: [weight, words(), x(), ofWeight, 'norm'], measure: 1 },
@@ -77,6 +120,8 @@ const counts: Partial<Record<Method, readonly number[]>> = {
   weightGradient: [1],
   lstmForward: [4, 5],
   lstmBackward: [2, 3],
+  cellForward: [1, 2, 3],
+  cellBackward: [1, 2, 3],
   decode: [2],
   decodeBackward: [1],
 };
@@ -122,7 +167,16 @@ function wrongMatrices(matrix: NativeMatrix): object[] {
 function wrongArguments(method: Method, index: number, right: unknown, isMeasure: boolean): unknown[] {
   const never = [undefined, 'text', {}, []];
   if (right instanceof Float32Array) {
-    const mask = index === 2 && ['sgd', 'averagedSgd', 'adam'].includes(method); // null: there is no mask
+    const masks: Partial<Record<Method, number>> = {
+      sgd: 2,
+      averagedSgd: 2,
+      adam: 2,
+      cellForward: 6,
+      cellBackward: 5,
+      decode: 6,
+      decodeBackward: 10,
+    };
+    const mask = masks[method] === index; // null: there is no mask
     const short = isMeasure ? [] : [right.slice(1), floats(0)];
     return [...never, ...(mask ? [] : [null]), Float64Array.from(right), new Int32Array(right.length), ...short];
   }

@@ -1,10 +1,13 @@
 import { implement } from '@orpc/server';
 import { contract, protocol } from '../../shared/contract/contract.js';
 import { toContractError } from '../../shared/contract/errors.js';
+import { factsOf } from '../trainers/probe.js';
+import { aboutOwner } from '../workbench/about.js';
 import type { Workbench } from '../workbench/workbench.js';
 
 /** The contract, as the owner of a data folder keeps it. */
-export function routerOf({ commands, views, news }: Workbench, version: string) {
+export function routerOf(workbench: Workbench, version: string) {
+  const { commands, views, news, exports, corpora, database } = workbench;
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next();
@@ -16,6 +19,7 @@ export function routerOf({ commands, views, news }: Workbench, version: string) 
     hello: os.hello.handler(() => ({ protocol, version, pid: process.pid })),
     runs: {
       create: os.runs.create.handler(({ input }) => ({ ids: commands.create(input.configs, input.restarts) })),
+      demonstrate: os.runs.demonstrate.handler(() => ({ ids: workbench.demonstrate() })),
       resume: os.runs.resume.handler(({ input: { id, ...options } }) => {
         commands.resume(id, options);
         return {};
@@ -32,8 +36,9 @@ export function routerOf({ commands, views, news }: Workbench, version: string) 
         commands.stop(id, now);
         return {};
       }),
-      list: os.runs.list.handler(({ input: { trash } }) => views.list(trash)),
+      list: os.runs.list.handler(({ input: { trash, newest } }) => views.list(trash, newest)),
       get: os.runs.get.handler(({ input: { id } }) => views.get(id)),
+      events: os.runs.events.handler(({ input: { id, ...range } }) => views.events(id, range)),
       annotate: os.runs.annotate.handler(({ input }) => {
         commands.annotate(input);
         return {};
@@ -72,6 +77,25 @@ export function routerOf({ commands, views, news }: Workbench, version: string) 
         return {};
       }),
     },
+    facts: os.facts.handler(({ input: { config, vocabulary } }) => factsOf(config, vocabulary)),
+    exports: {
+      open: os.exports.open.handler(({ input }) => ({ id: exports.open(input) })),
+      read: os.exports.read.handler(({ input: { id } }) => exports.read(id)),
+    },
+    corpora: {
+      list: os.corpora.list.handler(() => corpora.list()),
+      work: os.corpora.work.handler(() => ({ work: corpora.work() })),
+      fetch: os.corpora.fetch.handler(({ input: { name } }) => {
+        corpora.begin({ type: 'fetch', name });
+        return {};
+      }),
+      import: os.corpora.import.handler(({ input: { name, files } }) => {
+        corpora.begin({ type: 'import', name, files });
+        return {};
+      }),
+      delete: os.corpora.delete.handler(async ({ input: { name } }) => ({ freedBytes: await corpora.delete(name) })),
+    },
+    about: os.about.handler(() => aboutOwner(version, database)),
     settings: {
       get: os.settings.get.handler(({ input: { name } }) => {
         const value = views.setting(name);

@@ -5,16 +5,25 @@ import { codeOf, UserError } from '../../shared/errors.js';
 import { clientOver, type Client } from '../../shared/contract/client.js';
 import { protocol } from '../../shared/contract/contract.js';
 import { ConnectionLost } from '../../shared/contract/errors.js';
+import type { Wire } from '../../shared/contract/wire.js';
 import { lockHolder } from '../../system/process-lock.js';
 import { dataFolder, prepareDataFolder } from '../data-folder.js';
 import { socketWire } from '../transports/socket-wire.js';
 import { readEndpoint, type Endpoint } from './endpoint.js';
-import { Owner } from './owner.js';
+import { Owner, type OwnerOptions } from './owner.js';
 
 /** A shell's place at the workbench of a data folder. */
 export type Seat =
   | { readonly kind: 'owner'; readonly client: Client; readonly owner: Owner }
-  | { readonly kind: 'guest'; readonly client: Client; readonly leave: () => void };
+  | {
+      readonly kind: 'guest';
+      readonly client: Client;
+      /** Another connection to the same owner; undefined where it has just ended. */
+      readonly another: () => Promise<Wire | undefined>;
+      /** Resolves when the connection is closed, by whomever. */
+      readonly lost: Promise<void>;
+      readonly leave: () => void;
+    };
 export type GuestSeat = Extract<Seat, { kind: 'guest' }>;
 
 /** An owner that starts or ends is done within this. */
@@ -26,12 +35,12 @@ const answerMs = 5_000;
  * is started.
  * @throws UserError where the owner does not answer
  */
-export async function join(): Promise<Seat> {
+export async function join(options: OwnerOptions = {}): Promise<Seat> {
   prepareDataFolder();
   for (const deadline = Date.now() + changeMs; ;) {
     const guest = await attach();
     if (guest !== undefined) return guest;
-    const owner = await Owner.become();
+    const owner = await Owner.become(options);
     if (owner !== undefined) return { kind: 'owner', client: owner.client, owner };
     if (Date.now() > deadline) throw unanswered(undefined);
     await sleep(50);
@@ -47,7 +56,15 @@ export async function attach(): Promise<GuestSeat | undefined> {
   if (endpoint === undefined) return undefined;
   const socket = await connected(endpoint.address);
   if (socket === undefined) return undefined;
-  const client = clientOver(socketWire(socket), () => unanswered(endpoint.pid));
+  const wire = socketWire(socket);
+  const client = clientOver(wire, () => unanswered(endpoint.pid));
+  const lost = new Promise<void>((resolve) => {
+    wire.onClose(resolve);
+  });
+  const another = async () => {
+    const added = await connected(endpoint.address);
+    return added === undefined ? undefined : socketWire(added);
+  };
   const leave = () => {
     socket.destroy();
   };
@@ -67,7 +84,7 @@ export async function attach(): Promise<GuestSeat | undefined> {
   } finally {
     timeout.abort();
   }
-  return { kind: 'guest', client, leave };
+  return { kind: 'guest', client, another, lost, leave };
 }
 
 function refuseOthers(hello: { protocol: number; version: string }, { pid }: Endpoint): void {

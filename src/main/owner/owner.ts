@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import packageJson from '../../../package.json';
 import { UserError } from '../../shared/errors.js';
 import type { Client } from '../../shared/contract/client.js';
+import type { Wire } from '../../shared/contract/wire.js';
 import { LockHeld, ProcessLock } from '../../system/process-lock.js';
 import { routerOf, type Router } from '../contract/router.js';
 import { clientInMemory, serveOver } from '../contract/serve.js';
@@ -12,6 +13,7 @@ import { StoreReader } from '../store/reader.js';
 import { openWritable } from '../store/open.js';
 import type { WritableStore } from '../store/store.js';
 import { endOrphans } from '../trainers/orphans.js';
+import type { Spawn } from '../trainers/trainer-process.js';
 import { socketWire } from '../transports/socket-wire.js';
 import { Workbench } from '../workbench/workbench.js';
 import { announce, dropAddress, newAddress, removeEndpoint } from './endpoint.js';
@@ -19,6 +21,11 @@ import { limits } from './limits.js';
 
 /** How often to look whether a backup is due. */
 const backupMs = 60 * 60 * 1000;
+
+export interface OwnerOptions {
+  /** How trainers are started, if not as plain Node processes. */
+  readonly spawn?: Spawn;
+}
 
 /** The owner of a data folder: holds its lock, its database and its queue, and answers whoever attaches. */
 export class Owner {
@@ -36,7 +43,7 @@ export class Owner {
   #closed: Promise<void> | undefined;
 
   /** Becomes the owner; undefined while somebody else is. The queue waits until the workbench is started. */
-  static async become(): Promise<Owner | undefined> {
+  static async become(options: OwnerOptions = {}): Promise<Owner | undefined> {
     const folder = dataFolder();
     const lock = tryLock(join(folder, 'owner.lock'));
     if (lock === undefined) return undefined;
@@ -45,7 +52,7 @@ export class Owner {
       store = openWritable(databaseFile());
       await endOrphans(store, runsFolder());
       adoptEarlierRuns(store, runsFolder(), (text) => process.stderr.write(`sparrow: ${text}\n`));
-      const owner = new Owner(folder, lock, store);
+      const owner = new Owner(folder, lock, store, options);
       await owner.#listen();
       owner.#keepBackups();
       return owner;
@@ -56,7 +63,7 @@ export class Owner {
     }
   }
 
-  private constructor(folder: string, lock: ProcessLock, store: WritableStore) {
+  private constructor(folder: string, lock: ProcessLock, store: WritableStore, options: OwnerOptions) {
     this.#folder = folder;
     this.#lock = lock;
     this.#store = store;
@@ -67,6 +74,7 @@ export class Owner {
       runsFolder: runsFolder(),
       corporaFolder: corporaFolder(),
       ...limits(),
+      ...options,
     });
     this.#router = routerOf(this.workbench, packageJson.version);
     this.client = clientInMemory(this.#router);
@@ -75,6 +83,11 @@ export class Owner {
   /** How many shells are attached. */
   get guests(): number {
     return this.#guests.size;
+  }
+
+  /** Answers a shell's page. */
+  admit(wire: Wire): void {
+    serveOver(wire, this.#router);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify';
+import { stringify as stringifySync } from 'csv-stringify/sync';
 import { explained } from '../../shared/errors.js';
 
 type Cell = string | number | boolean | null;
@@ -17,13 +18,28 @@ export interface CsvTable {
  * not fit into memory.
  */
 export async function writeCsv({ header, rows }: CsvTable, to: Writable): Promise<void> {
-  // By itself it quotes only the two line ends together.
-  const lines = stringify({ record_delimiter: 'windows', quoted_match: /[\r\n]/ });
+  const lines = stringify(format);
   try {
     await pipeline(Readable.from(cells(header, rows)), lines, to, { end: to !== process.stdout });
   } catch (error) {
     throw explained(error);
   }
+}
+
+// By itself it quotes only the two line ends together.
+const format = { record_delimiter: 'windows' as const, quoted_match: /[\r\n]/ };
+const linesAtOnce = 200;
+
+/** The same text, some lines at a time, for who cannot take a stream. */
+export function* csvLines({ header, rows }: CsvTable): Generator<string> {
+  let some: string[][] = [];
+  for (const row of cells(header, rows)) {
+    some.push(row);
+    if (some.length < linesAtOnce) continue;
+    yield stringifySync(some, format);
+    some = [];
+  }
+  if (some.length > 0) yield stringifySync(some, format);
 }
 
 function* cells(header: readonly string[], rows: CsvTable['rows']): Generator<string[]> {

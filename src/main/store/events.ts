@@ -4,7 +4,7 @@ import { parseRow } from './errors.js';
 import { RunIngest } from './ingest.js';
 import { decode } from './json.js';
 import { keyOf } from './keys.js';
-import type { EventReader, EventWriter, ToldEvent } from './store.js';
+import type { EventRange, EventReader, EventWriter, ToldEvent } from './store.js';
 
 const columns = 'cursor, id AS run, sequence, time, body';
 
@@ -27,9 +27,14 @@ export class EventRows implements EventReader {
     return this.#connection.query(newOfRun).all(keyOf(this.#connection, run), cursor, limit).map(eventOf);
   }
 
-  of(run: string, { from = 0, limit = -1 }: { readonly from?: number; readonly limit?: number } = {}): StoredEvent[] {
-    const sql = `SELECT ${columns} FROM events JOIN runs ON key = run WHERE run = ? AND sequence >= ? ORDER BY sequence LIMIT ?`;
-    return this.#connection.query(sql).all(keyOf(this.#connection, run), from, limit).map(eventOf);
+  of(run: string, { from = 0, limit = -1, types = [] }: EventRange = {}): StoredEvent[] {
+    const ofTypes = types.length === 0 ? '' : `AND type IN (${types.map(() => '?').join()})`;
+    const sql = `SELECT ${columns} FROM events JOIN runs ON key = run
+      WHERE run = ? AND sequence >= ? ${ofTypes} ORDER BY sequence LIMIT ?`;
+    return this.#connection
+      .query(sql)
+      .all(keyOf(this.#connection, run), from, ...types, limit)
+      .map(eventOf);
   }
 
   lastCursor(): number {

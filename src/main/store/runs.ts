@@ -17,7 +17,7 @@ import { parseRow } from './errors.js';
 import { decode } from './json.js';
 import { isTrashed, keyIfThere, keyOf } from './keys.js';
 import { lastEventOf, progressOf } from './progress.js';
-import type { RunReader } from './store.js';
+import type { ListOptions, RunReader } from './store.js';
 
 const columns = 'key, id, name, config, colour, created, pinned, note, trashed, paused';
 /** The columns of which nothing is asked but that SQLite gives them. */
@@ -30,10 +30,11 @@ export class RunRows implements RunReader {
     this.#connection = connection;
   }
 
-  list({ trash = false }: { readonly trash?: boolean } = {}): { runs: RunRecord[]; damaged: DamagedRun[] } {
+  list({ trash = false, newest = -1 }: ListOptions = {}): { runs: RunRecord[]; damaged: DamagedRun[] } {
     return this.#connection.snapshot(() => {
       const which = trash ? 'IS NOT NULL' : 'IS NULL';
-      const rows = this.#connection.query(`SELECT ${columns} FROM runs WHERE trashed ${which} ORDER BY key`).all();
+      const sql = `SELECT ${columns} FROM runs WHERE trashed ${which} ORDER BY key DESC LIMIT ?`;
+      const rows = this.#connection.query(sql).all(newest).reverse();
       const runs: RunRecord[] = [];
       const damaged: DamagedRun[] = [];
       for (const row of rows) {

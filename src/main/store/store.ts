@@ -54,9 +54,15 @@ export interface WritableStore extends ReadableStore {
   backUpIfDue(signal: AbortSignal): Promise<string | undefined>;
 }
 
+export interface ListOptions {
+  readonly trash?: boolean | undefined;
+  /** Only so many, the newest. */
+  readonly newest?: number | undefined;
+}
+
 export interface RunReader {
   /** Every run that is not in the trash, the oldest first; with `trash`, those that are. */
-  list(options?: { readonly trash?: boolean }): { readonly runs: RunRecord[]; readonly damaged: DamagedRun[] };
+  list(options?: ListOptions): { readonly runs: RunRecord[]; readonly damaged: DamagedRun[] };
   /** @throws UserError where there is no such run, or its rows are damaged */
   get(id: string): RunRecord;
   /** What the states of some runs, or of all, are derived from; of those that are there and not damaged. */
@@ -116,11 +122,19 @@ export interface AttemptProcess {
   readonly started?: number;
 }
 
+export interface EventRange {
+  /** Number of the first one. */
+  readonly from?: number;
+  readonly limit?: number;
+  /** Only these; all, if none are named. */
+  readonly types?: readonly RunEvent['type'][];
+}
+
 export interface EventReader {
   /** Events of all runs, or of one, after a cursor; the oldest first, at most `limit` (1,000). */
   after(cursor: number, options?: { readonly run?: string; readonly limit?: number }): StoredEvent[];
-  /** Events of a run from a number on, in order. */
-  of(run: string, options?: { readonly from?: number; readonly limit?: number }): StoredEvent[];
+  /** Events of a run from a number on, in order; of some types or of all. */
+  of(run: string, options?: EventRange): StoredEvent[];
   /** Cursor of the newest event, 0 where there is none. */
   lastCursor(): number;
 }

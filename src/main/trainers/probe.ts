@@ -1,9 +1,11 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { UserError } from '../../shared/errors.js';
+import type { RunConfig } from '../../shared/run-config.js';
 import {
   trainerMessageSchema,
   type EngineReport,
+  type RunFacts,
   type StepBenchmark,
   type TrainerCommand,
   type TrainerMessage,
@@ -30,6 +32,16 @@ export async function benchStep(
   const answer = await ask({ type: 'bench', ...command }, 3_600_000);
   if ('benchmark' in answer) return answer.benchmark;
   throw new Error('a benchmark was answered with something else');
+}
+
+/**
+ * Has a trainer process say what a configuration amounts to.
+ * @throws UserError where it does not fit the machine
+ */
+export async function factsOf(config: RunConfig, vocabulary: number): Promise<RunFacts> {
+  const answer = await ask({ type: 'facts', config, vocabulary }, 60_000);
+  if ('facts' in answer) return answer.facts;
+  throw new Error('a question for facts was answered with something else');
 }
 
 /** One question to a trainer process of its own. */

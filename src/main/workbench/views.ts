@@ -2,11 +2,18 @@ import { z } from 'zod';
 import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
-import type { CheckpointRow, DamagedRun, Histogram, RunRecord, SparsityRow } from '../../shared/run-records.js';
+import type {
+  CheckpointRow,
+  DamagedRun,
+  Histogram,
+  RunRecord,
+  SparsityRow,
+  StoredEvent,
+} from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
 import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
 import type { StoreReader } from '../store/reader.js';
-import type { ReadableStore } from '../store/store.js';
+import type { EventRange, ReadableStore } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { States } from './states.js';
 
@@ -36,10 +43,16 @@ export class Views {
     return this.#view(await this.#reader.ask('runs', 'get', id), number);
   }
 
-  async list(trash: boolean): Promise<{ runs: RunView[]; damaged: DamagedRun[] }> {
+  async list(trash: boolean, newest?: number): Promise<{ runs: RunView[]; damaged: DamagedRun[] }> {
     const { number } = this.#changes;
-    const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash });
+    const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash, newest });
     return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), damaged };
+  }
+
+  /** Events of a run from a number on; `more` says whether there are others after them. */
+  async events(id: string, range: Required<EventRange>): Promise<{ events: StoredEvent[]; more: boolean }> {
+    const events = await this.#reader.ask('events', 'of', id, range);
+    return { events, more: events.length === range.limit };
   }
 
   series(request: SeriesRequest): Promise<SeriesAnswer> {

@@ -1,7 +1,11 @@
 import { join } from 'node:path';
 import type { StoreReader } from '../store/reader.js';
+import type { WritableStore } from '../store/store.js';
 import { Changes } from './changes.js';
 import { Commands } from './commands.js';
+import { Corpora } from './corpora.js';
+import { demonstrate } from './demonstration.js';
+import { Exports } from './exports.js';
 import { News } from './news.js';
 import { Scheduler, type SchedulerOptions } from './scheduler.js';
 import { Views } from './views.js';
@@ -19,17 +23,32 @@ export class Workbench {
   readonly commands: Commands;
   readonly views: Views;
   readonly news: News;
+  readonly exports: Exports;
+  readonly corpora: Corpora;
+  /** Path of its file. */
+  readonly database: string;
+
+  readonly #store: WritableStore;
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
   constructor(options: WorkbenchOptions) {
     const { store, runsFolder, reader } = options;
     const folderOf = (id: string) => join(runsFolder, id);
     const changes = new Changes();
+    this.#store = store;
     store.runs.settle(new Set());
     this.scheduler = new Scheduler({ ...options, folderOf }, changes);
     this.commands = new Commands(store, this.scheduler, changes, folderOf);
     this.views = new Views(store, reader, this.scheduler.states, changes);
     this.news = new News(store, reader, this.views, changes);
+    this.exports = new Exports(store, this.scheduler.states);
+    this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name));
+    this.database = store.path;
+  }
+
+  /** Queues the demonstration, if it is time for it. @returns its runs */
+  demonstrate(): string[] {
+    return demonstrate(this.#store, this.commands);
   }
 
   /**
@@ -37,7 +56,14 @@ export class Workbench {
    * next owner.
    */
   async close(handOver: (id: string) => boolean): Promise<void> {
+    this.corpora.close();
     await this.scheduler.close(handOver);
     await this.news.close();
+  }
+
+  #isTrainedOn(corpus: string): boolean {
+    return this.#store.runs
+      .list()
+      .runs.some(({ id, config }) => config.corpus.name === corpus && this.scheduler.stateOf(id) !== undefined);
   }
 }

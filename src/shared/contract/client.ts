@@ -1,4 +1,4 @@
-import { createORPCClient } from '@orpc/client';
+import { createORPCClient, type ClientContext, type ClientLink } from '@orpc/client';
 import { StandardRPCLink } from '@orpc/client/standard';
 import type { ContractRouterClient } from '@orpc/contract';
 import { ClientPeer } from '@orpc/standard-server-peer';
@@ -19,6 +19,16 @@ export type Client = ContractRouterClient<typeof contract>;
  * @param unanswered makes the error of a call that the other side does not answer in time, though the connection stands
  */
 export function clientOver(wire: Wire, unanswered: () => Error): Client {
+  return clientOf(linkOver(wire, unanswered));
+}
+
+/** Calls over whatever a link stands for. */
+export function clientOf(link: ClientLink<ClientContext>): Client {
+  return createORPCClient(link);
+}
+
+/** What carries calls over one wire: see `clientOver`. */
+export function linkOver(wire: Wire, unanswered: () => Error): ClientLink<ClientContext> {
   const peer = new ClientPeer((message) => {
     try {
       wire.send(asMessage(message));
@@ -34,7 +44,7 @@ export function clientOver(wire: Wire, unanswered: () => Error): Client {
   wire.onClose(() => {
     peer.close({ reason: new ConnectionLost() });
   });
-  const link = new StandardRPCLink(
+  return new StandardRPCLink(
     {
       call: async (request) => {
         const response = await peer.request(request);
@@ -55,7 +65,6 @@ export function clientOver(wire: Wire, unanswered: () => Error): Client {
       ],
     },
   );
-  return createORPCClient(link);
 }
 
 const tickMs = 500;

@@ -1,5 +1,10 @@
 import { oc } from '@orpc/contract';
 import { z } from 'zod';
+import { runConfigSchema } from '../run-config.js';
+import { runEventTypes, runFactsSchema } from '../run-events.js';
+import { aboutContract } from './about.js';
+import { corporaContract } from './corpora.js';
+import { exportsContract } from './exports.js';
 import {
   checkpointRowSchema,
   damagedRunSchema,
@@ -73,6 +78,8 @@ export const contract = {
         }),
       )
       .output(z.object({ ids })),
+    /** Queues the demonstration where there never was any run; once, or the person who has removed it would have it again. */
+    demonstrate: oc.input(nothing).output(z.object({ ids: z.array(id) })),
     /** Has a run that rests go on, or queues one that has ended to go on from its last checkpoint. */
     resume: oc
       .input(
@@ -90,9 +97,26 @@ export const contract = {
     /** Checkpoints and ends, or leaves the queue; with `now` it ends without a checkpoint. */
     stop: oc.input(z.strictObject({ id, now: z.boolean().default(false) })).output(nothing),
     list: oc
-      .input(z.strictObject({ trash: z.boolean().default(false) }))
+      .input(
+        z.strictObject({
+          trash: z.boolean().default(false),
+          /** Only so many, the newest: a page that shows them has something to show while it reads the others. */
+          newest: z.int().min(1).max(10_000).optional(),
+        }),
+      )
       .output(z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema) })),
     get: oc.input(z.strictObject({ id })).output(runViewSchema),
+    /** What a run has told from a number on, in order; of some types of events or of all. */
+    events: oc
+      .input(
+        z.strictObject({
+          id,
+          from: z.int().min(0).default(0),
+          limit: z.int().min(1).max(1000).default(1000),
+          types: z.array(z.enum(runEventTypes)).max(20).default([]),
+        }),
+      )
+      .output(z.object({ events: z.array(storedEventSchema), more: z.boolean() })),
     /** Writes to some runs what people say of them, all or none: what is left out stays. */
     annotate: oc.input(annotationSchema).output(nothing),
     /** Exactly these runs are pinned, in this order. */
@@ -146,6 +170,13 @@ export const contract = {
       }),
     )
     .output(newsSchema),
+  /** What a configuration amounts to on a corpus of so many words: a trainer process is asked, which knows the models. */
+  facts: oc
+    .input(z.strictObject({ config: runConfigSchema, vocabulary: z.int().min(1).max(100_000_000) }))
+    .output(runFactsSchema),
+  exports: exportsContract,
+  corpora: corporaContract,
+  about: aboutContract,
   /** Cursor of the newest event. */
   now: oc.input(nothing).output(z.object({ cursor: z.int().min(0) })),
 };

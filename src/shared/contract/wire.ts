@@ -2,7 +2,7 @@
 export type Message = string | Uint8Array<ArrayBuffer>;
 
 /**
- * One end of a connection over which the contract is spoken, whatever carries it: a socket, a message port, later a
+ * One end of a connection over which the contract is spoken, whatever carries it: a socket, a message port, a
  * WebSocket. Messages arrive whole and in order or not at all; after the close nothing arrives any more.
  */
 export interface Wire {
@@ -19,4 +19,23 @@ export interface Wire {
 export function asMessage(data: string | ArrayBufferLike | Uint8Array): Message {
   if (typeof data === 'string') return data;
   return data instanceof Uint8Array ? Uint8Array.from(data) : new Uint8Array(data.slice(0) as ArrayBuffer);
+}
+
+/** Joins two wires end to end: what comes from one goes to the other, and when one closes so does the other. */
+export function relay(one: Wire, other: Wire): void {
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    from.onMessage((message) => {
+      try {
+        to.send(message);
+      } catch {
+        from.close(); // the other side is gone
+      }
+    });
+    from.onClose(() => {
+      to.close();
+    });
+  }
 }

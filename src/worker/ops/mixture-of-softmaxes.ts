@@ -23,7 +23,7 @@ interface Inputs {
   bias: tf.Tensor;
 }
 
-interface MixtureAttributes {
+export interface MixtureAttributes {
   /** [vocabulary, embedding] */
   readonly weight: Parameter;
   /** [positions] */
@@ -31,7 +31,7 @@ interface MixtureAttributes {
 }
 
 /** Added to every probability, as in the published code. */
-const floor = 1e-8;
+export const mixtureFloor = 1e-8;
 
 /** Most probabilities that are there at once: 16 MB. */
 const blockSize = 1 << 22;
@@ -84,7 +84,7 @@ const run = defineOp<Inputs, MixtureAttributes>({
 
 /** q + 10⁻⁸, [positions, 1]. */
 function mixed(prior: tf.Tensor2D, ofTargets: tf.Tensor2D): tf.Tensor {
-  return prior.mul(ofTargets).sum(1, true).add(floor);
+  return prior.mul(ofTargets).sum(1, true).add(mixtureFloor);
 }
 
 interface Block {
@@ -95,25 +95,33 @@ interface Block {
 }
 
 /** Positions in blocks of which the probabilities of all experts fit. */
-function blocksOf(targets: Int32Array, experts: number, weight: Parameter): Block[] {
+export function mixtureBlocks(
+  positions: number,
+  experts: number,
+  weight: Parameter,
+): { start: number; count: number }[] {
   const size = Math.max(1, Math.floor(blockSize / (experts * weight.shape[0])));
-  const blocks: Block[] = [];
-  for (let start = 0; start < targets.length; start += size) {
-    const count = Math.min(size, targets.length - start);
+  return Array.from({ length: Math.ceil(positions / size) }, (_, block) => {
+    const start = block * size;
+    return { start, count: Math.min(size, positions - start) };
+  });
+}
+
+function blocksOf(targets: Int32Array, experts: number, weight: Parameter): Block[] {
+  return mixtureBlocks(targets.length, experts, weight).map(({ start, count }) => {
     const places = new Int32Array(2 * count * experts);
     for (let row = 0; row < count * experts; row++) {
       places[2 * row] = row;
       places[2 * row + 1] = targets[start + Math.floor(row / experts)];
     }
-    blocks.push({
+    return {
       of: (all) => {
         const each = all.shape[0] / targets.length;
         return tf.slice2d(all, [start * each, 0], [count * each, all.shape[1]]);
       },
       targetPlaces: tf.tensor2d(places, [count * experts, 2], 'int32'),
-    });
-  }
-  return blocks;
+    };
+  });
 }
 
 /**
@@ -149,7 +157,7 @@ export function mixtureScores(
         const softmax = tf.softmax(project(rowsOf(latent, position, experts)).add<tf.Tensor2D>(bias.values));
         return tf
           .matMul<tf.Tensor2D>(rowsOf(prior, position, 1), softmax)
-          .add<tf.Tensor2D>(floor)
+          .add<tf.Tensor2D>(mixtureFloor)
           .log();
       }),
     );

@@ -37,7 +37,7 @@ export interface Cell {
   ): { du: tf.Tensor2D; dv: tf.Tensor2D; dBefore: tf.Tensor2D[] };
 }
 
-interface LayerAttributes {
+export interface LayerAttributes {
   /** [rows, inputs] */
   readonly inputWeight: Parameter;
   /** [rows, units] */

@@ -1,6 +1,6 @@
 import type { Parameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
-import { defineOp } from './op.js';
+import { defineOp, type OpDefinition } from './op.js';
 import { columnsOf, rowsOf } from './recurrent-layer.js';
 import { backwardProduct, forwardProduct, weightGradient } from './weight.js';
 
@@ -42,7 +42,7 @@ export interface RhnWeights {
   readonly recurrent: readonly HighwayWeights[];
 }
 
-interface RhnAttributes extends RhnWeights {
+export interface RhnAttributes extends RhnWeights {
   /** D, [batch, units]; undefined where nothing is dropped. */
   readonly mask: tf.Tensor2D | undefined;
 }
@@ -63,8 +63,8 @@ function parametersOf({ input, recurrent }: RhnWeights): Record<string, Paramete
   return named;
 }
 
-const run = defineOp<Inputs, RhnAttributes>({
-  name: 'SparrowRhn',
+/** Engines may have a kernel for coupled gates alone. */
+const op: Omit<OpDefinition<Inputs, RhnAttributes>, 'name'> = {
   inputs: ['x', 'state'],
   parameters: parametersOf,
   outputs: 6, // s of every step, the last one; of every depth and step, depth by depth: h, t, c, s before
@@ -180,7 +180,10 @@ const run = defineOp<Inputs, RhnAttributes>({
     }
     return { x: dx, state: ds, ...gradients };
   },
-});
+};
+
+const runCoupled = defineOp({ ...op, name: 'SparrowRhn' });
+const runUncoupled = defineOp({ ...op, name: 'SparrowRhnUncoupled' });
 
 /** What one depth of one time step leaves behind, each [batch, units]. */
 type Depth = Readonly<Record<'before' | 'h' | 't' | 'c', tf.Tensor2D>>;
@@ -197,6 +200,7 @@ export function rhn(
   state: tf.Tensor2D,
   mask: tf.Tensor2D | undefined,
 ): { y: tf.Tensor2D; state: tf.Tensor2D } {
+  const run = weights.input.carry === undefined ? runCoupled : runUncoupled;
   const [y, last] = run({ x, state }, { ...weights, mask });
   return { y: y as tf.Tensor2D, state: last as tf.Tensor2D };
 }

@@ -41,17 +41,26 @@ export const erdosRenyi: Initialiser = (density, shapes) => {
 
 const initialisers: Record<RunConfig['method']['initialiser'], Initialiser> = { uniform, er: erdosRenyi };
 
+/** Density of each matrix. */
+export function initialDensities(
+  { density, initialiser }: Pick<RunConfig['method'], 'density' | 'initialiser'>,
+  shapes: readonly Shape[],
+): number[] {
+  return initialisers[initialiser](density, shapes);
+}
+
 /**
  * The masks a run starts with, one for each matrix.
  * @throws UserError where a layer would have no active weight at all
  */
 export function initialPatterns(
   matrices: readonly { readonly name: string; readonly shape: Shape }[],
-  { density, initialiser, sampling }: RunConfig['method'],
+  config: RunConfig['method'],
   seed: number,
 ): Pattern[] {
-  const densities = initialisers[initialiser](
-    density,
+  const { density, sampling } = config;
+  const densities = initialDensities(
+    config,
     matrices.map(({ shape }) => shape),
   );
   return matrices.map(({ name, shape: [rows, columns] }, layer) => {

@@ -5,16 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
+import { WebSocket as NodeWebSocket } from 'ws';
 import { routerOf } from '../../../src/main/contract/router.js';
 import { clientInMemory, serveOver } from '../../../src/main/contract/serve.js';
 import { StoreReader } from '../../../src/main/store/reader.js';
 import { openWritable } from '../../../src/main/store/open.js';
 import type { WritableStore } from '../../../src/main/store/store.js';
+import { WebServer } from '../../../src/main/shells/web/server.js';
+import { Sessions } from '../../../src/main/shells/web/sessions.js';
 import { portWire } from '../../../src/main/transports/port-wire.js';
 import { socketWire } from '../../../src/main/transports/socket-wire.js';
 import { Workbench } from '../../../src/main/workbench/workbench.js';
 import { clientOver, type Client } from '../../../src/shared/contract/client.js';
-import type { Message } from '../../../src/shared/contract/wire.js';
+import type { Message, Wire } from '../../../src/shared/contract/wire.js';
+import { contractPath } from '../../../src/shared/web-session.js';
+import { openWebSocket } from '../../../src/renderer/connection/web-socket.js';
 import { FakeTrainers } from './fake-trainer.js';
 
 /** The bundle that set-up has made. */
@@ -129,6 +134,39 @@ export const transports: readonly { readonly name: string; readonly attach: Tran
           wire.send(content);
         },
       });
+    },
+  },
+  {
+    name: 'a WebSocket',
+    attach: async (workbench) => {
+      const router = routerOf(workbench, '1.0.0');
+      const served: Wire[] = [];
+      const sessions = new Sessions(Buffer.alloc(32));
+      const server = await WebServer.start({
+        port: 0,
+        folder: tmpdir(),
+        sessions,
+        admit: (wire) => {
+          served.push(wire);
+          serveOver(wire, router);
+        },
+      });
+      onTestFinished(() => server.close());
+      const { cookie, secret } = sessions.exchange(sessions.token)!;
+      const { port } = server;
+      const socket = new NodeWebSocket(`ws://127.0.0.1:${port}${contractPath}`, {
+        headers: { origin: `http://127.0.0.1:${port}`, cookie: `sparrow-${port}=${cookie}` },
+      });
+      const wire = await openWebSocket(socket as unknown as WebSocket, secret); // as the page does
+      return {
+        client: clientOver(wire, () => new Error('unanswered')),
+        sever: () => {
+          for (const one of served) one.close();
+        },
+        sendRaw: (content) => {
+          wire.send(content);
+        },
+      };
     },
   },
 ];

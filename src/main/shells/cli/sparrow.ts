@@ -11,7 +11,9 @@ import { ownerCommand } from './owner.js';
 import { queueCommand } from './queue.js';
 import { presetsCommand } from './presets.js';
 import { runsCommand, showCommand } from './runs.js';
+import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
+import { startCommand } from './start.js';
 import { resumeCommand, trainCommand } from './train.js';
 
 /**
@@ -43,12 +45,13 @@ for (const command of [
   compareCommand(),
   presetsCommand(),
   dataCommand(),
+  serveCommand(),
   benchCommand(),
   doctorCommand(),
 ]) {
   program.addCommand(inheritSettings(command));
 }
-program.addCommand(inheritSettings(ownerCommand()), { hidden: true });
+for (const hidden of [ownerCommand(), startCommand()]) program.addCommand(inheritSettings(hidden), { hidden: true });
 
 /** Subcommands made apart do not take these from the program by themselves. */
 function inheritSettings(command: Command): Command {

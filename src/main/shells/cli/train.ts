@@ -126,7 +126,7 @@ function append(setting: string, settings: readonly string[]): string[] {
   return [...settings, setting];
 }
 
-function wholeNumber(least: number, most: number): (text: string) => number {
+export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;

@@ -26,6 +26,9 @@ export interface NativeMatrix {
  */
 export type Whole = null | 'norm' | { readonly signs: Float32Array; readonly sketch: Float32Array };
 
+/** Cells beside the LSTM: native/src/cell_calls.h. */
+export type NativeCell = 'elman' | 'gru' | 'rhn' | 'onLstm';
+
 /**
  * native/src/engine_object.cpp. All arrays are the memory of tensors, row-major, read or written in place.
  */
@@ -61,16 +64,41 @@ export interface NativeEngine {
       ...[wholeInput: Whole, wholeRecurrent: Whole],
     ]
   ): [inputNorm: number, recurrentNorm: number];
+  cellForward(
+    ...args: [
+      ...[cell: NativeCell, steps: number, batch: number, chunk: number, input: NativeMatrix, inputBias: Float32Array],
+      ...[mask: Float32Array | null, x: Float32Array, hidden: Float32Array, cellState: Float32Array, y: Float32Array],
+      ...[hiddenAfter: Float32Array, cellAfter: Float32Array, states: Float32Array, cells: Float32Array],
+      ...[kept: Float32Array, ...recurrent: (NativeMatrix | Float32Array)[]],
+    ]
+  ): void;
+  cellBackward(
+    ...args: [
+      ...[
+        cell: NativeCell,
+        steps: number,
+        batch: number,
+        chunk: number,
+        input: NativeMatrix,
+        mask: Float32Array | null,
+      ],
+      ...[x: Float32Array, states: Float32Array, cells: Float32Array, kept: Float32Array, dy: Float32Array],
+      ...[dHiddenAfter: Float32Array, dCellAfter: Float32Array, dx: Float32Array, dInput: Float32Array],
+      ...[dInputBias: Float32Array, dHidden: Float32Array, dCell: Float32Array, wholeInput: Whole],
+      ...recurrent: (NativeMatrix | Float32Array | Whole)[],
+    ]
+  ): number[];
   decode(
     ...args: [
       ...[weight: NativeMatrix, bias: Float32Array, positions: number, y: Float32Array, targets: Int32Array],
-      ...[probabilities: Float32Array],
+      ...[probabilities: Float32Array, ofTargets: Float32Array | null],
     ]
   ): number;
   decodeBackward(
     ...args: [
       ...[weight: NativeMatrix, positions: number, y: Float32Array, targets: Int32Array, probabilities: Float32Array],
       ...[dLoss: number, dy: Float32Array, dWeight: Float32Array, dBias: Float32Array, whole: Whole],
+      shares: Float32Array | null,
     ]
   ): number;
   lookUp(weight: NativeMatrix, words: Int32Array, rows: Float32Array): void;

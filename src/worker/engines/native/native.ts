@@ -6,26 +6,21 @@ import type { EmbeddingAttributes } from '../../ops/embedding.js';
 import { asTwoFloats } from '../../ops/sum-of-squares.js';
 import type { LstmAttributes } from '../../ops/lstm.js';
 import type { SparseLinearAttributes } from '../../ops/sparse-linear.js';
-import { isPacked, productKernels, type ProductAttributes, type WeightFactor } from '../../ops/weight.js';
-import { gather, SparseParameter, type Parameter } from '../../sparsity/parameter.js';
+import { productKernels, type ProductAttributes } from '../../ops/weight.js';
+import { SparseParameter, type Parameter } from '../../sparsity/parameter.js';
 import * as tf from '../../tf.js';
 import type { NativeEngine, NativeMatrix, Whole } from './addon.js';
 import { NativeBackend } from './backend.js';
-import { byColumn, columnIndices } from './by-column.js';
+import { registerCells } from './cells.js';
 import { Kept } from './kept.js';
+import { registerMixture } from './mixture.js';
+import { blocked, lanesOf, matrixOf, weightGradient, weightGradients, type Kernel, type Register } from './weights.js';
 
 /**
  * The kernels of the native engine, on a backend that is tfjs's `cpu` in all else (backend.ts): they read and write tensors where they
  * lie.
  */
 export const nativeBackend = 'native';
-
-type Tensors = Readonly<Record<string, tf.TensorInfo>>;
-type Kernel<Attributes> = (
-  inputs: Tensors,
-  attributes: Attributes,
-  memory: NativeBackend,
-) => tf.TensorInfo | tf.TensorInfo[];
 
 /** Gives the backend, which is made with the first one, the kernels of `engine`. */
 export function registerNative(engine: NativeEngine): void {
@@ -39,19 +34,19 @@ export function registerNative(engine: NativeEngine): void {
       kernelName,
       backendName: nativeBackend,
       kernelFunc: ({ inputs, attrs, backend }) =>
-        kernel(inputs as Tensors, attrs as Attributes, backend as unknown as NativeBackend),
+        kernel(inputs as Parameters<typeof kernel>[0], attrs as Attributes, backend as unknown as NativeBackend),
     });
   };
   registerEmbedding(engine, register);
   registerLinear(engine, register);
   registerProducts(engine, register);
   registerLstm(engine, register);
+  registerCells(engine, register);
   registerDecoder(engine, register);
+  registerMixture(engine, register);
   registerUpdates(engine, register);
   registerOthers(engine, register);
 }
-
-type Register = <Attributes>(kernelName: string, kernel: Kernel<Attributes>) => void;
 
 function registerEmbedding(engine: NativeEngine, register: Register): void {
   register<EmbeddingAttributes>('SparrowEmbedding', ({ values }, { weight, words }, memory) => {
@@ -148,24 +143,29 @@ function registerLstm(engine: NativeEngine, register: Register): void {
     const dBias = memory.fresh([4 * size]);
     const dHidden = memory.fresh([batch, size]);
     const dCell = memory.fresh([batch, size]);
-    let dInput: tf.TensorInfo | undefined;
-    const compute = (recurrent: NativeMatrix, dU: Float32Array, wholeOfU: Whole) => {
-      let recurrentNorm = 0;
-      dInput = weightGradient(inputWeight, of('inputValues'), memory, (input, dW, wholeOfW) => {
-        const norms = engine.lstmBackward(
-          ...([input, recurrent, steps, batch, of('x'), of('hidden'), of('output0'), gates, cells] as const),
-          ...([of('gradient0'), of('gradient1'), of('gradient2'), dx.numbers, dW, dU, dBias.numbers] as const),
-          ...([dHidden.numbers, dCell.numbers, wholeOfW, wholeOfU] as const),
-        );
-        recurrentNorm = norms[1];
-        return norms[0];
-      });
-      return recurrentNorm;
-    };
-    const dRecurrent = weightGradient(recurrentWeight, of('recurrentValues'), memory, compute, recurrentFactor);
+    const [dInput, dRecurrent] = weightGradients(
+      [
+        { weight: inputWeight, values: of('inputValues') },
+        { weight: recurrentWeight, values: of('recurrentValues'), factor: recurrentFactor },
+      ],
+      memory,
+      ([input, recurrent]) =>
+        engine.lstmBackward(
+          ...([input.matrix, recurrent.matrix, steps, batch, of('x'), of('hidden'), of('output0'), gates] as const),
+          ...([cells, of('gradient0'), of('gradient1'), of('gradient2'), dx.numbers, input.gradient] as const),
+          ...([
+            recurrent.gradient,
+            dBias.numbers,
+            dHidden.numbers,
+            dCell.numbers,
+            input.whole,
+            recurrent.whole,
+          ] as const),
+        ),
+    );
     const secondBias = memory.fresh([4 * size]);
     secondBias.numbers.set(dBias.numbers);
-    return [dx.info, dInput!, dRecurrent, dBias.info, secondBias.info, dHidden.info, dCell.info];
+    return [dx.info, dInput, dRecurrent, dBias.info, secondBias.info, dHidden.info, dCell.info];
   });
 }
 
@@ -180,7 +180,7 @@ function registerDecoder(engine: NativeEngine, register: Register): void {
     const matrix = matrixOf(weight, memory.floats(values));
     const loss = memory.fresh([]);
     loss.numbers[0] = engine.decode(
-      ...([matrix, memory.floats(bias), positions, memory.floats(y), targets, arrays.probabilities] as const),
+      ...([matrix, memory.floats(bias), positions, memory.floats(y), targets, arrays.probabilities, null] as const),
     );
     return [loss.info, handle];
   });
@@ -195,7 +195,7 @@ function registerDecoder(engine: NativeEngine, register: Register): void {
     const dValues = weightGradient(weight, of('values'), memory, (matrix, dWeight, whole) =>
       engine.decodeBackward(
         ...([matrix, positions, of('y'), targets, probabilities, dLoss, dy.numbers, dWeight] as const),
-        ...([dBias.numbers, whole] as const),
+        ...([dBias.numbers, whole, null] as const),
       ),
     );
     return [dy.info, dValues, dBias.info];
@@ -276,63 +276,4 @@ function registerOthers(engine: NativeEngine, register: Register): void {
     engine.multiply(x, y, product.numbers);
     return product.info;
   });
-}
-
-/** Numbers of activations as kernels keep them: in blocks of 64 positions. */
-function blocked(positions: number, units: number): number {
-  return Math.ceil(positions / 64) * 64 * units;
-}
-
-/** Lanes of a step as kernels keep them. */
-function lanesOf(batch: number): number {
-  return Math.ceil(batch / 4) * 4;
-}
-
-function matrixOf(weight: Parameter, values: Float32Array): NativeMatrix {
-  const [rows, columns] = weight.shape as [number, number];
-  if (!isPacked(weight)) return { rows, columns, values };
-  const { pattern } = weight;
-  return { rows, columns, values, rowStart: pattern.rowStart, column: columnIndices(pattern), ...byColumn(pattern) };
-}
-
-/**
- * The gradient of a weight matrix as it is stored, computed by `compute`, which answers with what it is asked of the whole
- * gradient. Where somebody wants the whole gradient itself, or anything of it while weights are dropped, a packed matrix is for
- * once computed as a dense one.
- */
-function weightGradient(
-  weight: Parameter,
-  values: Float32Array,
-  memory: NativeBackend,
-  compute: (matrix: NativeMatrix, dWeight: Float32Array, whole: Whole) => number,
-  factor?: WeightFactor,
-): tf.TensorInfo {
-  const wanted = isPacked(weight) ? weight.denseGradient.wanted : 'nothing';
-  if (isPacked(weight) && (wanted === 'matrix' || (wanted !== 'nothing' && factor !== undefined))) {
-    const [rows, columns] = weight.shape;
-    const positions = weight.pattern.positions();
-    const dense = new Float32Array(rows * columns);
-    for (let i = 0; i < positions.length; i++) dense[positions[i]] = values[i];
-    const whole = new Float32Array(rows * columns);
-    compute({ rows, columns, values: dense }, whole, null);
-    tf.tidy(() => {
-      const tensor = tf.tensor2d(whole, [rows, columns]);
-      weight.denseGradient.add(factor === undefined ? tensor : tensor.mul(factor));
-    });
-    return memory.makeTensorInfo([positions.length], 'float32', gather(whole, positions));
-  }
-  const gradient = memory.fresh(isPacked(weight) ? [weight.activeCount] : weight.shape);
-  const matrix = matrixOf(weight, values);
-  if (!isPacked(weight) || wanted === 'nothing' || wanted === 'matrix') {
-    compute(matrix, gradient.numbers, null);
-  } else if (wanted === 'norm') {
-    weight.denseGradient.addSquaredNorm(compute(matrix, gradient.numbers, 'norm'));
-  } else {
-    const sketch = memory.fresh([wanted.signs.shape[0], weight.shape[1]]);
-    compute(matrix, gradient.numbers, { signs: memory.floats(wanted.signs), sketch: sketch.numbers });
-    const tensor = tf.engine().makeTensorFromTensorInfo(sketch.info) as tf.Tensor2D;
-    weight.denseGradient.addShare(tensor);
-    tensor.dispose();
-  }
-  return gradient.info;
 }

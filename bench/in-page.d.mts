@@ -1,0 +1,3 @@
+export function watchPaint(): void;
+export function longestScrollFrame(): Promise<number>;
+export function stepsShown(boundMs: number): Promise<[step: number, time: number][]>;

@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import file from '../../resources/published.json';
+
+/** Results that others have published, to be drawn beside one's own. Perplexities. */
+const publishedSchema = z.array(
+  z.strictObject({
+    corpus: z.string(),
+    /** What it is called beside its line. */
+    word: z.string(),
+    model: z.string(),
+    density: z.number().gt(0).max(1),
+    validation: z.number().gt(1),
+    test: z.number().gt(1),
+    source: z.string(),
+  }),
+);
+export type PublishedResult = z.output<typeof publishedSchema>[number];
+
+export const published: readonly PublishedResult[] = publishedSchema.parse(file);
