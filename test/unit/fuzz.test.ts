@@ -22,7 +22,9 @@ const nearlyRight = fc
     for (const [place, value] of changes) {
       const name = groups[place % groups.length];
       const group = changed[name];
-      if (typeof group !== 'object' || place % 7 === 0) (changed as Record<string, unknown>)[name] = value;
+      const isGroup = typeof group === 'object' && (group as unknown) !== null; // an earlier change may have left anything
+      if (!isGroup || place % 7 === 0 || Object.keys(group).length === 0)
+        (changed as Record<string, unknown>)[name] = value;
       else group[Object.keys(group)[place % Object.keys(group).length]] = value;
     }
     return changed;

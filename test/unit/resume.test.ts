@@ -24,6 +24,39 @@ const variants: Record<string, PartialRunConfig> = {
     method: { kind: 'static', density: 0.4, initialiser: 'er' },
     optimizer: { kind: 'adam', adam: { learningRate: 0.01, plateauPatience: 0 } },
   },
+  'an RHN, packed': {
+    ...tiny,
+    model: { kind: 'rhn', embedding: 8, hidden: 8, depth: 2, tied: true, dropout: { embedding: 0.1, recurrent: 0.2 } },
+    device: { layout: 'packed' },
+  },
+  'an ON-LSTM with random windows, dropped weights and penalties': {
+    ...tiny,
+    model: {
+      ...{ kind: 'on-lstm', embedding: 6, hidden: 8, layers: 2, chunk: 2, tied: true },
+      ...{ activationReg: 2, temporalActivationReg: 1, dropout: { embedding: 0.1, weight: 0.3, output: 0.2 } },
+    },
+    training: { ...tiny.training, windows: 'random' },
+  },
+  'an AWD-LSTM with random windows whose averaging keeps its first rate, packed': {
+    ...tiny,
+    model: {
+      ...{ kind: 'awd-lstm', embedding: 6, hidden: 8, layers: 2, tied: true },
+      ...{ activationReg: 2, temporalActivationReg: 1, dropout: { embedding: 0.1, weight: 0.3, hidden: 0.2 } },
+    },
+    optimizer: { ...tiny.optimizer, frozenRate: true },
+    training: { ...tiny.training, windows: 'random', windowDelta: 2 },
+    device: { layout: 'packed' },
+  },
+  'a mixture of softmaxes in micro-batches': {
+    ...tiny,
+    model: {
+      ...{ kind: 'awd-lstm-mos', embedding: 6, hidden: 8, layers: 2, experts: 2, tied: true },
+      ...{ dropout: { latent: 0.2, weight: 0.3, hidden: 0.2 } },
+    },
+    training: { ...tiny.training, windows: 'random', microBatch: 3 },
+  },
+  'a GRU': { ...tiny, model: { ...tiny.model, kind: 'gru' } },
+  'an Elman network, packed': { ...tiny, model: { ...tiny.model, kind: 'elman-rnn' }, device: { layout: 'packed' } },
   'SET with a constant rate and an end, packed': {
     ...tiny,
     method: { ...tiny.method, kind: 'set', rateSchedule: 'constant', endStep: 18 },
@@ -131,25 +164,51 @@ const variants: Record<string, PartialRunConfig> = {
   'dense, plain SGD': { ...tiny, method: { kind: 'dense', density: 1 }, optimizer: { kind: 'sgd', learningRate: 5 } },
 };
 
+/** Long for any machine; what counts is that it ends. */
+const boundMs = 600_000;
+
 for (const [name, config] of Object.entries(variants)) {
-  test(`stopped at any moment and resumed, a run ends as one that never stopped: ${name}`, async () => {
+  test(
+    `stopped at any moment and resumed, a run ends as one that never stopped: ${name}`,
+    async () => {
+      const whole = await trained(config);
+      expect(whole.end).toBe('finished');
+      // Every place at which the trainer asks: between steps, inside validation, after an epoch, inside the last test.
+      const moments = Array.from({ length: 8 }, (_, i) => 1 + Math.round((i * (whole.asked - 1)) / 7));
+      for (const moment of moments) {
+        const stopped = await trained(config, { stopAt: moment });
+        expect(stopped.end).toBe('stopped');
+        const resumed = await trained(config, { before: stopped });
+        expect(resumed.end).toBe('finished');
+        expect(story(resumed.events)).toEqual(story(whole.events));
+        expect(outcome(resumed)).toEqual(outcome(whole));
+        dispose(stopped);
+        dispose(resumed);
+      }
+      dispose(whole);
+    },
+    boundMs,
+  );
+}
+
+test(
+  'the gradient that growth goes by outlives a stop inside the validation between its step and the update',
+  async () => {
+    const method = { ...tiny.method, kind: 'rigl' } as const;
+    const config: PartialRunConfig = { ...tiny, method, optimizer: { kind: 'sgd', learningRate: 5 } };
     const whole = await trained(config);
-    expect(whole.end).toBe('finished');
-    // Every place at which the trainer asks: between steps, inside validation, after an epoch, inside the last test.
-    const moments = Array.from({ length: 8 }, (_, i) => 1 + Math.round((i * (whole.asked - 1)) / 7));
-    for (const moment of moments) {
+    const { stepsPerEpoch } = of(whole.events, 'started')[0];
+    // The first question of a validation comes after the last step, whose own question comes before.
+    for (const moment of [stepsPerEpoch, stepsPerEpoch + 1, stepsPerEpoch + 2]) {
       const stopped = await trained(config, { stopAt: moment });
-      expect(stopped.end).toBe('stopped');
+      expect([stopped.run.progress.epoch, stopped.run.progress.window]).toEqual([0, stepsPerEpoch]);
       const resumed = await trained(config, { before: stopped });
-      expect(resumed.end).toBe('finished');
       expect(story(resumed.events)).toEqual(story(whole.events));
       expect(outcome(resumed)).toEqual(outcome(whole));
-      dispose(stopped);
-      dispose(resumed);
     }
-    dispose(whole);
-  });
-}
+  },
+  boundMs,
+);
 
 test('a run that is stopped at every single step ends as one that never stopped', async () => {
   const whole = await trained(tiny);
