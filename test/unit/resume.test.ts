@@ -24,39 +24,6 @@ const variants: Record<string, PartialRunConfig> = {
     method: { kind: 'static', density: 0.4, initialiser: 'er' },
     optimizer: { kind: 'adam', adam: { learningRate: 0.01, plateauPatience: 0 } },
   },
-  'an RHN, packed': {
-    ...tiny,
-    model: { kind: 'rhn', embedding: 8, hidden: 8, depth: 2, tied: true, dropout: { embedding: 0.1, recurrent: 0.2 } },
-    device: { layout: 'packed' },
-  },
-  'an ON-LSTM with random windows, dropped weights and penalties': {
-    ...tiny,
-    model: {
-      ...{ kind: 'on-lstm', embedding: 6, hidden: 8, layers: 2, chunk: 2, tied: true },
-      ...{ activationReg: 2, temporalActivationReg: 1, dropout: { embedding: 0.1, weight: 0.3, output: 0.2 } },
-    },
-    training: { ...tiny.training, windows: 'random' },
-  },
-  'an AWD-LSTM with random windows whose averaging keeps its first rate, packed': {
-    ...tiny,
-    model: {
-      ...{ kind: 'awd-lstm', embedding: 6, hidden: 8, layers: 2, tied: true },
-      ...{ activationReg: 2, temporalActivationReg: 1, dropout: { embedding: 0.1, weight: 0.3, hidden: 0.2 } },
-    },
-    optimizer: { ...tiny.optimizer, frozenRate: true },
-    training: { ...tiny.training, windows: 'random', windowDelta: 2 },
-    device: { layout: 'packed' },
-  },
-  'a mixture of softmaxes in micro-batches': {
-    ...tiny,
-    model: {
-      ...{ kind: 'awd-lstm-mos', embedding: 6, hidden: 8, layers: 2, experts: 2, tied: true },
-      ...{ dropout: { latent: 0.2, weight: 0.3, hidden: 0.2 } },
-    },
-    training: { ...tiny.training, windows: 'random', microBatch: 3 },
-  },
-  'a GRU': { ...tiny, model: { ...tiny.model, kind: 'gru' } },
-  'an Elman network, packed': { ...tiny, model: { ...tiny.model, kind: 'elman-rnn' }, device: { layout: 'packed' } },
   'SET with a constant rate and an end, packed': {
     ...tiny,
     method: { ...tiny.method, kind: 'set', rateSchedule: 'constant', endStep: 18 },
