@@ -67,7 +67,11 @@ const refusals: [args: () => string[], status: number, line: RegExp][] = [
   [() => ['train', '--set', 'method.density=2'], 1, /method\.density: 2 must be at most 1/],
   [() => ['train', '--set', 'method.density=lots'], 1, /method\.density: "lots" is not a number/],
   [() => ['train', '--set', 'model.tied=yes'], 1, /model\.tied: "yes" is neither true nor false/],
-  [() => ['train', '--set', 'method.kind=rigl'], 1, /method\.kind: "rigl" must be one of "dense", "static", "selfish"/],
+  [
+    () => ['train', '--set', 'method.kind=rigged'],
+    1,
+    /method\.kind: "rigged" must be one of "dense", "static", "selfish"/,
+  ],
   [() => ['train', '--set', 'method.kind=dense'], 1, /method\.density: 0\.33 must be 1 where method\.kind is "dense"/],
   [
     () => ['train', '--set', 'corpus.name=ptb'],
