@@ -67,7 +67,9 @@ function bundleFingerprint() {
       hash.update(`${path} ${stat.size} ${stat.mtimeMs}\n`);
     }
   };
-  for (const source of ['src', 'resources', 'test/golden', 'bench', 'electron.vite.config.ts', 'package-lock.json']) {
+  // Benchmarks drive the window as its tests do.
+  const tests = ['test/golden', 'test/browser/support', 'test/support/process.ts'];
+  for (const source of ['src', 'resources', ...tests, 'bench', 'electron.vite.config.ts', 'package-lock.json']) {
     visit(join(projectFolder, source));
   }
   return hash.digest('hex');

@@ -3,7 +3,8 @@ import { _electron, type Page } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
 import { findBinary } from '../../src/main/shells/electron-binary.js';
 import { hasDisplay } from '../../src/main/shells/window.js';
-import { gone, Home, inDatabase, ownerOf, trainerOf } from '../support/sparrow.js';
+import { gone } from '../support/process.js';
+import { Home, inDatabase, ownerOf, trainerOf } from '../support/sparrow.js';
 import { patienceMs } from './support/window.js';
 
 const project = join(import.meta.dirname, '../..');

@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { contentSecurityPolicy } from '../../src/main/shells/page/policy.js';
 import { clientOver } from '../../src/shared/contract/client.js';
 import type { Message, Wire } from '../../src/shared/contract/wire.js';
-import { gone, Home, isAlive, ownerOf } from '../support/sparrow.js';
+import { gone, isAlive } from '../support/process.js';
+import { Home, ownerOf } from '../support/sparrow.js';
 
 /** What the stand-in tells: see test/support/electron-module.ts. */
 interface Said {

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Connection } from '../../src/renderer/connection/connection.js';
 import { contentSecurityPolicy } from '../../src/main/shells/page/policy.js';
 import { connectionOf, Served, visit, type TabSession } from '../support/served.js';
-import { gone, Home, ownerOf, slowSteps, Sparrow, sparrow, trainerOf } from '../support/sparrow.js';
+import { gone } from '../support/process.js';
+import { Home, ownerOf, slowSteps, Sparrow, sparrow, trainerOf } from '../support/sparrow.js';
 
 const bundle = 'out/main/sparrow.js';
 const patience = { timeout: 60_000 };

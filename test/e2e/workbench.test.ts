@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseRunConfig } from '../../src/shared/run-config.js';
-import { eventsOf, Home, isAlive, ownerOf, slowSteps, Sparrow, sparrow, statesOf } from '../support/sparrow.js';
+import { isAlive } from '../support/process.js';
+import { eventsOf, Home, ownerOf, slowSteps, Sparrow, sparrow, statesOf } from '../support/sparrow.js';
 
 let home: Home;
 beforeEach(() => {

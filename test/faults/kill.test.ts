@@ -4,18 +4,8 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RandomStream } from '../../src/worker/random/random.js';
 import { outcome, train } from '../support/small-run.js';
-import {
-  eventsOf,
-  gone,
-  Home,
-  isAlive,
-  isKnown,
-  slowSteps,
-  Sparrow,
-  sparrow,
-  story,
-  trainerOf,
-} from '../support/sparrow.js';
+import { gone, isAlive } from '../support/process.js';
+import { eventsOf, Home, isKnown, slowSteps, Sparrow, sparrow, story, trainerOf } from '../support/sparrow.js';
 
 const home = new Home();
 afterAll(async () => {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { outcome, train } from '../support/small-run.js';
-import { eventsOf, gone, Home, ownerOf, slowSteps, Sparrow, sparrow, statesOf, trainerOf } from '../support/sparrow.js';
+import { gone } from '../support/process.js';
+import { eventsOf, Home, ownerOf, slowSteps, Sparrow, sparrow, statesOf, trainerOf } from '../support/sparrow.js';
 
 let home: Home;
 beforeEach(() => {

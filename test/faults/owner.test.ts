@@ -2,17 +2,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { outcome, train as trainSmall } from '../support/small-run.js';
-import {
-  gone,
-  Home,
-  inDatabase,
-  ownerOf,
-  slowSteps,
-  Sparrow,
-  sparrow,
-  statesOf,
-  trainerOf,
-} from '../support/sparrow.js';
+import { gone } from '../support/process.js';
+import { Home, inDatabase, ownerOf, slowSteps, Sparrow, sparrow, statesOf, trainerOf } from '../support/sparrow.js';
 
 let home: Home;
 beforeEach(() => {

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RandomStream } from '../../src/worker/random/random.js';
 import { outcome, train } from '../support/small-run.js';
+import { gone } from '../support/process.js';
 import {
   eventsOf,
-  gone,
   Home,
   inDatabase,
   isKnown,

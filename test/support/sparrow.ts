@@ -10,10 +10,10 @@ import { readRuns } from '../../src/main/shells/cli/read-runs.js';
 import { openReadable } from '../../src/main/store/open.js';
 import type { ReadableStore } from '../../src/main/store/store.js';
 import type { RunEvent } from '../../src/shared/run-events.js';
+import { gone, isAlive, patienceMs } from './process.js';
 
 /** The command line as it is installed: the bundle that set-up has built, under this Node, with a data folder of its own. */
 const bundle = join(import.meta.dirname, '../../out/main/sparrow.js');
-const patienceMs = 50_000;
 // Of several commands one after the other each has its patience: what hangs is told by its own bound.
 vi.setConfig({ testTimeout: 6 * patienceMs, hookTimeout: 3 * patienceMs });
 
@@ -142,23 +142,6 @@ export async function statesOf(home: Home): Promise<Record<string, string>> {
     return Object.fromEntries(runs.map(({ record, state }) => [record.id, state.state]));
   } finally {
     vi.unstubAllEnvs();
-  }
-}
-
-/** Resolves when a process is gone. */
-export async function gone(pid: number): Promise<void> {
-  for (const deadline = Date.now() + patienceMs; isAlive(pid);) {
-    if (Date.now() > deadline) throw new Error(`process ${pid} does not end`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { chromiumArguments, findChromium } from '../../../scripts/chromium.mjs';
-import { gone } from '../../support/sparrow.js';
+import { gone } from '../../support/process.js';
 
 const usualBundle = join(import.meta.dirname, '../../../out/main/sparrow.js');
 /** A machine may be slow and busy: what is waited for is waited for so long. */
