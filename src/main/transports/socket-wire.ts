@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Message, Wire } from '../../shared/contract/wire.js';
+import { Inbox, type Message, type Wire } from '../../shared/contract/wire.js';
 
 /**
  * Messages over a stream of bytes: length of what follows (uint32, little-endian), kind (0 text in UTF-8, 1 bytes),
@@ -12,14 +12,10 @@ const longest = 256 * 1024 * 1024;
 
 export function socketWire(socket: Socket): Wire {
   const frames = new Frames();
-  let listener: ((message: Message) => void) | undefined;
-  const early: Message[] = [];
+  const inbox = new Inbox();
   socket.on('data', (chunk: Buffer) => {
     try {
-      for (const message of frames.add(chunk)) {
-        if (listener === undefined) early.push(message);
-        else listener(message);
-      }
+      for (const message of frames.add(chunk)) inbox.add(message);
     } catch {
       socket.destroy(); // not the contract: the other side is told by the close
     }
@@ -30,9 +26,8 @@ export function socketWire(socket: Socket): Wire {
       if (socket.destroyed || !socket.writable) throw new Error('the connection is closed');
       socket.write(frame(message));
     },
-    onMessage: (added) => {
-      listener = added;
-      for (const message of early.splice(0)) added(message);
+    onMessage: (listener) => {
+      inbox.onMessage(listener);
     },
     onClose: (added) => {
       if (socket.destroyed) queueMicrotask(added);

@@ -1,14 +1,11 @@
 import type { RawData, WebSocket } from 'ws';
-import { asMessage, type Message, type Wire } from '../../shared/contract/wire.js';
+import { asMessage, Inbox, type Message, type Wire } from '../../shared/contract/wire.js';
 
 /** One end of a WebSocket that is open. */
 export function webSocketWire(socket: WebSocket): Wire {
-  let listener: ((message: Message) => void) | undefined;
-  const early: Message[] = [];
+  const inbox = new Inbox();
   socket.on('message', (data, isBinary) => {
-    const message = messageOf(data, isBinary);
-    if (listener === undefined) early.push(message);
-    else listener(message);
+    inbox.add(messageOf(data, isBinary));
   });
   socket.on('error', () => undefined); // 'close' follows
   return {
@@ -16,9 +13,8 @@ export function webSocketWire(socket: WebSocket): Wire {
       if (socket.readyState !== socket.OPEN) throw new Error('the connection is closed');
       socket.send(message);
     },
-    onMessage: (added) => {
-      listener = added;
-      for (const message of early.splice(0)) added(message);
+    onMessage: (listener) => {
+      inbox.onMessage(listener);
     },
     onClose: (added) => {
       if (socket.readyState === socket.CLOSED) queueMicrotask(added);

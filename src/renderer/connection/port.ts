@@ -1,5 +1,5 @@
 import { portMessage, type Bridge } from '../../shared/bridge.js';
-import type { Message, Wire } from '../../shared/contract/wire.js';
+import { Closing, type Message, type Wire } from '../../shared/contract/wire.js';
 
 const withinMs = 10_000;
 
@@ -22,17 +22,13 @@ export function openPort(bridge: Bridge): Promise<Wire> {
 }
 
 function portWire(port: MessagePort): Wire {
-  let closed = false;
-  const listeners: (() => void)[] = [];
-  const conclude = () => {
-    if (closed) return;
-    closed = true;
-    for (const listener of listeners) listener();
-  };
-  port.addEventListener('close', conclude);
+  const closing = new Closing();
+  port.addEventListener('close', () => {
+    closing.conclude();
+  });
   return {
     send: (message) => {
-      if (closed) throw new Error('the connection is closed');
+      if (closing.done) throw new Error('the connection is closed');
       port.postMessage(message);
     },
     onMessage: (listener) => {
@@ -42,12 +38,11 @@ function portWire(port: MessagePort): Wire {
       port.start();
     },
     onClose: (listener) => {
-      if (closed) queueMicrotask(listener);
-      else listeners.push(listener);
+      closing.onClose(listener);
     },
     close: () => {
       port.close();
-      conclude(); // only the other end is told by the port
+      closing.conclude(); // only the other end is told by the port
     },
   };
 }

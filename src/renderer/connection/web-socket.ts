@@ -1,4 +1,4 @@
-import { asMessage, type Message, type Wire } from '../../shared/contract/wire.js';
+import { asMessage, Inbox, type Wire } from '../../shared/contract/wire.js';
 import { admitted, closeCodes } from '../../shared/web-session.js';
 import { Refused } from './connection.js';
 
@@ -40,21 +40,17 @@ export const newLinkNeeded =
   'this link has been used, or is too old: "sparrow serve" prints a new one in its terminal whenever one has been used';
 
 function webSocketWire(socket: WebSocket): Wire {
-  const early: Message[] = [];
-  let listener: ((message: Message) => void) | undefined;
+  const inbox = new Inbox();
   socket.addEventListener('message', ({ data }: { data: unknown }) => {
-    const message = asMessage(data as string | ArrayBuffer);
-    if (listener === undefined) early.push(message);
-    else listener(message);
+    inbox.add(asMessage(data as string | ArrayBuffer));
   });
   return {
     send: (message) => {
       if (socket.readyState !== socket.OPEN) throw new Error('the connection is closed');
       socket.send(message);
     },
-    onMessage: (added) => {
-      listener = added;
-      for (const message of early.splice(0)) added(message);
+    onMessage: (listener) => {
+      inbox.onMessage(listener);
     },
     onClose: (added) => {
       if (socket.readyState === socket.CLOSED) queueMicrotask(added);

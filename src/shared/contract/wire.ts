@@ -15,6 +15,44 @@ export interface Wire {
   close(): void;
 }
 
+/** What arrives, kept until somebody listens: for wires whose carrier does not wait. */
+export class Inbox {
+  #listener: ((message: Message) => void) | undefined;
+  readonly #early: Message[] = [];
+
+  add(message: Message): void {
+    if (this.#listener === undefined) this.#early.push(message);
+    else this.#listener(message);
+  }
+
+  onMessage(listener: (message: Message) => void): void {
+    this.#listener = listener;
+    for (const message of this.#early.splice(0)) listener(message);
+  }
+}
+
+/** The close of a wire whose carrier tells only one end of it, or tells it no more to who asks late. */
+export class Closing {
+  #done = false;
+  readonly #listeners: (() => void)[] = [];
+
+  get done(): boolean {
+    return this.#done;
+  }
+
+  /** Tells all who wait; once. */
+  conclude(): void {
+    if (this.#done) return;
+    this.#done = true;
+    for (const listener of this.#listeners) listener();
+  }
+
+  onClose(listener: () => void): void {
+    if (this.#done) queueMicrotask(listener);
+    else this.#listeners.push(listener);
+  }
+}
+
 /** A message as wires carry it. */
 export function asMessage(data: string | ArrayBufferLike | Uint8Array): Message {
   if (typeof data === 'string') return data;
