@@ -11,11 +11,16 @@ export interface Step {
   readonly learningRate: number;
   /** L2 penalty, added to the gradient. */
   readonly weightDecay: number;
-  /** Factor on the gradient, from clipping. */
-  readonly scale: number;
+  /** Factor on the gradient, from clipping; [1] where it is only on the device. */
+  readonly scale: number | tf.Tensor1D;
 }
 
 export type StepRates = Omit<Step, 'parameter'>;
+
+/** The factor from clipping, read back where it is on the device. */
+export function scaleOf({ scale }: Pick<Step, 'scale'>): number {
+  return typeof scale === 'number' ? scale : scale.dataSync<'float32'>()[0];
+}
 
 const runSgd = defineKernel<{ values: tf.Tensor; gradient: tf.Tensor }, Step>(
   'SparrowApplySgd',
