@@ -11,14 +11,16 @@ export interface Step {
   readonly learningRate: number;
   /** L2 penalty, added to the gradient. */
   readonly weightDecay: number;
-  /** Factor on the gradient, from clipping; [1] where it is only on the device. */
-  readonly scale: number | tf.Tensor1D;
+  readonly scale: Scale;
 }
 
 export type StepRates = Omit<Step, 'parameter'>;
 
-/** The factor from clipping, read back where it is on the device. */
-export function scaleOf({ scale }: Pick<Step, 'scale'>): number {
+/** Factor on the gradient, from clipping; [1] of an engine whose device computes apart. */
+export type Scale = number | tf.Tensor1D;
+
+/** The number itself, for who cannot do without. */
+export function numberOf(scale: Scale): number {
   return typeof scale === 'number' ? scale : scale.dataSync<'float32'>()[0];
 }
 

@@ -9,6 +9,10 @@ export type Wanted = 'matrix' | 'norm' | { readonly signs: tf.Tensor2D };
 /** A sum of squares; of an engine whose device computes apart, two floats there whose sum it is. */
 export type SquaredNorm = number | tf.Tensor1D;
 
+export function isNorm(told: tf.Tensor2D | tf.Tensor1D): told is tf.Tensor1D {
+  return told.shape.length === 1;
+}
+
 /**
  * The gradient of all weights of a packed parameter, inactive ones included. It is never stored; while somebody watches,
  * each op that uses the parameter adds its share here during back-propagation, and the watcher takes the sum: one matrix

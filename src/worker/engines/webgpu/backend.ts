@@ -20,6 +20,9 @@ interface Buffers {
   numBytesAllocated: number;
 }
 
+/** Longer than any window takes, also where a processor imitates a GPU. */
+const patienceMs = 10 * 60_000;
+
 /** Bytes of waiting buffers that are no matter. */
 const fewBytes = 1 << 24;
 
@@ -34,6 +37,8 @@ export class GpuBackend extends WebGPUBackend {
   #refused: string | undefined;
   #lost: string | undefined;
   #submissions = 0;
+  /** What was handed over and may not be done yet. */
+  readonly #underWay: Promise<undefined | void>[] = [];
 
   constructor(device: GPUDevice, info: GPUAdapterInfo) {
     super(device, info);
@@ -97,6 +102,24 @@ export class GpuBackend extends WebGPUBackend {
       this.submitQueue();
     }
     this.#letUnusedGo();
+  }
+
+  /**
+   * Hands over what has been recorded and waits until no more than `behind` of what was handed over before is still to do.
+   * @throws DeviceLost where the device is gone, or has not answered for so long that it never will
+   */
+  async keepUp(behind: number): Promise<void> {
+    this.submit();
+    this.#underWay.push(this.queue.onSubmittedWorkDone());
+    while (this.#underWay.length > behind) {
+      const bound = Promise.withResolvers<'late'>();
+      const timer = setTimeout(bound.resolve, patienceMs, 'late');
+      const first = await Promise.race([this.#underWay[0], this.device.lost, bound.promise]);
+      clearTimeout(timer);
+      if (first === 'late') throw new DeviceLost(`it has not answered for ${patienceMs / 60_000} minutes`);
+      this.#underWay.shift();
+      this.#check();
+    }
   }
 
   override submitQueue(): void {

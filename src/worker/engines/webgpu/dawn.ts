@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { messageOf } from '../../../shared/errors.js';
 
 /**
@@ -16,6 +17,11 @@ export function openGpu(): Promise<GPU> {
   return gpu;
 }
 
+export function dawnVersion(): string {
+  const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version: string };
+  return version;
+}
+
 async function load(): Promise<GPU> {
   followTicks();
   try {
@@ -25,7 +31,7 @@ async function load(): Promise<GPU> {
     Object.defineProperty(globalThis, 'navigator', { value: { gpu: made }, configurable: true });
     return made;
   } catch (error) {
-    throw new Error(`Dawn does not load (${messageOf(error).split('\n')[0]})`);
+    throw new Error(`Dawn does not load (${messageOf(error).split('\n')[0]})`, { cause: error });
   }
 }
 
@@ -41,10 +47,12 @@ function followTicks(): void {
   const followed = <Arguments extends unknown[]>(callback: (...args: Arguments) => void, ...args: Arguments) => {
     if (args.length > 0 || !Function.prototype.toString.call(callback).includes('[native code]'))
       return ours(callback, ...args);
-    tick = callback as () => void;
+    tick = () => {
+      callback(...args);
+    };
     return ours(processEvents);
   };
-  globalThis.setImmediate = Object.assign(followed, ours) as typeof setImmediate;
+  globalThis.setImmediate = Object.assign(followed, ours);
 }
 
 function processEvents(): boolean {

@@ -1,10 +1,15 @@
 import { version_core } from '@tensorflow/tfjs-core';
+import { messageOf } from '../../../shared/errors.js';
+import type { Device } from '../../../shared/engines.js';
 import { installComposedOps } from '../../ops/op.js';
 import * as tf from '../../tf.js';
-import type { Engine } from '../engine.js';
+import type { Engine, EngineRow } from '../engine.js';
 import { GpuBackend } from './backend.js';
-import { openGpu } from './dawn.js';
+import { dawnVersion, openGpu } from './dawn.js';
 import { registerWebGpu, webGpuBackend } from './webgpu.js';
+
+/** Of the table of engines: WGSL kernels, and tfjs's own, on any GPU that Dawn finds. */
+export const webGpuRow: EngineRow = { whyNot, devices, start };
 
 /** What kernels and large matrices want as much of as there is. */
 const limits = [
@@ -17,31 +22,75 @@ const limits = [
   'maxBufferSize',
 ] as const;
 
-/**
- * Starts the webgpu engine: WGSL kernels and tfjs's own on the fastest GPU that Dawn finds.
- * @throws Error where there is none
- */
-export async function startWebGpu(): Promise<Engine> {
+/** Makers whose GPUs all share the processor's memory. */
+const integrated = ['apple', 'arm', 'intel', 'qualcomm', 'img-tec'];
+
+async function whyNot(): Promise<string | undefined> {
+  if (process.versions['electron'] !== undefined) return 'Dawn needs a plain Node process, not one of Electron';
+  try {
+    const found = await adapters();
+    return found.length > 0
+      ? undefined
+      : 'Dawn finds no GPU here: install a driver for it with Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS)';
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** The GPUs that WebGPU tells of: the fast one, and the one that saves power where that is another. */
+async function adapters(): Promise<GPUAdapter[]> {
   const gpu = await openGpu();
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null) throw new Error('Dawn finds no GPU here: it needs a driver for Vulkan, Metal or Direct3D 12');
+  const found: GPUAdapter[] = [];
+  for (const powerPreference of ['high-performance', 'low-power'] as const) {
+    const adapter = await gpu.requestAdapter({ powerPreference });
+    if (adapter !== null && found.every(({ info }) => nameOf(info) !== nameOf(adapter.info))) found.push(adapter);
+  }
+  return found;
+}
+
+function nameOf({ vendor, architecture, device }: GPUAdapterInfo): string {
+  return device === '' ? `${vendor} ${architecture}`.trim() : device;
+}
+
+async function devices(): Promise<Device[]> {
+  return (await adapters()).map(describe);
+}
+
+function describe({ info }: GPUAdapter, index: number): Device {
+  const shared = integrated.includes(info.vendor) ? 'integrated' : 'gpu';
+  return {
+    id: `gpu:${index}`,
+    kind: info.isFallbackAdapter ? 'software' : shared,
+    name: nameOf(info),
+    memory: null, // WebGPU does not tell
+    driver: info.description === '' ? null : info.description,
+  };
+}
+
+async function start({ id }: Device): Promise<Engine> {
+  const found = await adapters(); // one gives a device once
+  const index = Number(id.replace('gpu:', ''));
+  const adapter = found.at(index);
+  if (adapter === undefined) throw new Error('it is not there any more');
   const device = await adapter.requestDevice({
     requiredLimits: Object.fromEntries(limits.map((limit) => [limit, adapter.limits[limit]])),
   });
   tf.enableProdMode(); // no advice on the console
   tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', Number.MAX_SAFE_INTEGER); // work is handed over by `submit`
-  if (tf.findBackendFactory(webGpuBackend) !== null) tf.removeBackend(webGpuBackend); // of a device that was lost
+  const before: unknown = tf.findBackendFactory(webGpuBackend);
+  if (before !== null) tf.removeBackend(webGpuBackend); // its device may be lost
   const backend = new GpuBackend(device, adapter.info);
   tf.registerBackend(webGpuBackend, () => backend);
   await tf.setBackend(webGpuBackend);
   registerWebGpu(backend);
   installComposedOps(webGpuBackend);
-  const { vendor, architecture, description } = adapter.info;
   return {
     name: 'webgpu',
-    version: `tfjs ${version_core}`,
+    version: `tfjs ${version_core}, Dawn ${dawnVersion()}`,
+    device: describe(adapter, index),
     threads: 1,
-    features: [description === '' ? `${vendor} ${architecture}`.trim() : description],
+    features: [adapter.info.vendor, adapter.info.architecture].filter((feature) => feature !== ''),
     preferredLayout: () => 'packed',
+    apart: { keepUp: () => backend.keepUp(1), caughtUp: () => backend.keepUp(0) },
   };
 }

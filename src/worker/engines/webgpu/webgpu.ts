@@ -1,6 +1,6 @@
 import type { AdamStep, AveragingStep, MomentumStep, Step } from '../../ops/apply-update.js';
 import type { DecodeAttributes } from '../../ops/decode-and-cross-entropy.js';
-import type { DropoutDraw } from '../../ops/dropout-mask.js';
+import type { DropoutDraw, WordFactors } from '../../ops/dropout-mask.js';
 import type { EmbeddingAttributes } from '../../ops/embedding.js';
 import type { SparseLinearAttributes } from '../../ops/sparse-linear.js';
 import { isPacked, productKernels, type ProductAttributes } from '../../ops/weight.js';
@@ -65,10 +65,7 @@ function registerEmbedding(gpu: GpuBackend, register: Register): void {
     const [vocabulary, columns] = weight.shape as [number, number];
     const { first, places } = byWord(words, vocabulary);
     const whole = () =>
-      tf.scatterND(tf.tensor2d(words, [words.length, 1], 'int32'), dRows, [
-        vocabulary,
-        columns,
-      ]) as tf.Tensor;
+      tf.scatterND(tf.tensor2d(words, [words.length, 1], 'int32'), dRows, [vocabulary, columns]) as tf.Tensor;
     if (!isPacked(weight)) return [whole()];
     const { wanted } = weight.denseGradient;
     if (wanted === 'norm') {
@@ -121,15 +118,11 @@ function registerProducts(gpu: GpuBackend, register: Register): void {
   );
 
   register<ProductAttributes>(productKernels.backward, ({ y, values }, { weight }) =>
-    isPacked(weight)
-      ? [backward(gpu, { weight, values }, byUnits(gpu, y, oneStep(y)))]
-      : [tf.matMul(y, values)],
+    isPacked(weight) ? [backward(gpu, { weight, values }, byUnits(gpu, y, oneStep(y)))] : [tf.matMul(y, values)],
   );
 
   register<ProductAttributes>(productKernels.gradient, ({ y, x }, { weight, factor }) =>
-    isPacked(weight)
-      ? [gradient(gpu, weight, byUnits(gpu, y, oneStep(y)), x, factor)]
-      : [tf.matMul(y, x, true, false)],
+    isPacked(weight) ? [gradient(gpu, weight, byUnits(gpu, y, oneStep(y)), x, factor)] : [tf.matMul(y, x, true, false)],
   );
 }
 
@@ -187,7 +180,7 @@ function registerUpdates(gpu: GpuBackend, register: Register): void {
       groups: Math.ceil(size / 64),
     };
   };
-  
+
   register<Step>('SparrowApplySgd', (inputs, step) => {
     const { tensors, rates, groups } = prepared(inputs, step);
     gpu.dispatch(updates.sgd, tensors, rates, groups);
@@ -239,4 +232,8 @@ function registerOthers(gpu: GpuBackend, register: Register): void {
     gpu.dispatch(dropout, { mask }, numbers, Math.ceil(size / 256));
     return [mask];
   });
+
+  register<WordFactors>('SparrowMaskOfWords', ({ mask }, { words, columns }) => [
+    tf.tile(tf.gather(mask.reshape<tf.Tensor2D>([-1, 1]), tf.tensor1d(words, 'int32')), [1, columns]),
+  ]);
 }

@@ -29,7 +29,7 @@ import { total } from './kernels/sums.js';
 export interface Lines {
   readonly start: tf.Tensor;
   readonly index: tf.Tensor;
-  readonly value: tf.Tensor2D;
+  readonly value: tf.Tensor;
   /** Mean number of entries of a line. */
   readonly meanLength: number;
 }
@@ -68,7 +68,7 @@ function integers(numbers: ArrayLike<number>): tf.Tensor1D {
  */
 export function forward(
   gpu: GpuBackend,
-  { weight, values, bias }: { weight: Parameter; values: tf.Tensor2D; bias?: tf.Tensor2D },
+  { weight, values, bias }: { weight: Parameter; values: tf.Tensor2D; bias?: tf.Tensor },
   x: tf.Tensor2D,
   window: Window,
   room = weight.shape[0],
@@ -102,7 +102,7 @@ export function backward(
 export function multiply(
   gpu: GpuBackend,
   { start, index, value }: Lines,
-  { x, y, bias, step }: { x: Activations; y: Activations; bias?: tf.Tensor2D | undefined; step?: number },
+  { x, y, bias, step }: { x: Activations; y: Activations; bias?: tf.Tensor | undefined; step?: number },
 ): void {
   const lanes = step === undefined ? widthOf(x.window) : lanesOf(x.window);
   const abreast = Math.min(productLanes, lanes);
