@@ -3,11 +3,13 @@ import { UserError } from '../shared/errors.js';
 import type { RunEvent } from '../shared/run-events.js';
 import { evaluate } from './evaluate.js';
 import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
+import type { Measured } from './later.js';
 import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
 import { partSites, type Dropout } from './models/model.js';
+import type { Scale } from './ops/apply-update.js';
 import { dropoutMask } from './ops/dropout-mask.js';
 import { evaluateWithCache } from './neural-cache.js';
-import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
+import { clipScale, gradientNorm, gradientNormApart, watchGradients } from './optimizers/clipping.js';
 import {
   emitInitialTopology,
   momentOf,
@@ -85,13 +87,18 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
       trainOnWindow(run, window, update !== undefined);
       progress.window += 1;
-      if (update === 'at once') updateAtOnce(run, emit);
+      await run.engine.apart?.keepUp();
+      if (update === 'at once') {
+        settle(run);
+        updateAtOnce(run, emit);
+      }
       clock.tick(window.length * streams.train.batch);
       if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
       if (observer.pauseRequested()) await pause();
     }
 
+    settle(run);
     exchangeAverages(run);
     const loss = await evaluate(model, streams.valid, bptt, proceed);
     if (loss !== undefined) judge(run, loss, emit);
@@ -124,7 +131,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 }
 
 /** What a training step works on. */
-type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence' | 'progress' | 'state'> & {
+type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence' | 'progress' | 'state' | 'later'> & {
   readonly streams: Pick<Run['streams'], 'train'>;
 };
 
@@ -149,28 +156,47 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
     ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
   );
   const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
-  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, wholes);
-  const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
-  if (!Number.isFinite(lossOfWindow)) throw divergence(run, step + 1, `the loss is ${lossOfWindow}`);
-  if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
-  const scale = clipScale(norm, clip);
+  const measuring = [model.parameters, gradients, clipNorm, { seed, step }, wholes] as const;
+  let scale: Scale;
+  if (run.later === undefined) {
+    const norm = gradientNorm(...measuring);
+    note(run, { step: step + 1, length, loss: loss.dataSync<'float32'>()[0], norm });
+    scale = clipScale(norm, clip);
+    loss.dispose();
+  } else {
+    const apart = gradientNormApart(clip, ...measuring);
+    run.later.add(step + 1, length, loss, apart.norm);
+    scale = apart.scale;
+  }
   if (wholes !== undefined) {
     evidence.noteGradient(wholes, scale, updateFollows);
     tf.dispose([...wholes.values()].filter((tensor) => !gradients.includes(tensor)));
   }
   if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale, rate);
 
-  tf.dispose([loss, ...gradients, ...run.state]);
+  tf.dispose([...gradients, ...run.state, ...(typeof scale === 'number' ? [] : [scale])]);
   run.state = state;
   progress.step += 1;
-  progress.epochLoss.sum += lossOfWindow * length;
-  progress.epochLoss.words += length;
-  progress.report.loss += lossOfWindow;
-  progress.report.gradientNorm += norm;
-  progress.report.steps += 1;
 }
 
-function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, rate: number): void {
+/** Brings what a device has computed apart into the progress of a run. @throws UserError where training has diverged */
+export function settle(run: Trained): void {
+  for (const measured of run.later?.read() ?? []) note(run, measured);
+}
+
+/** @throws UserError where training has diverged */
+function note(run: Trained, { step, length, loss, norm }: Measured): void {
+  if (!Number.isFinite(loss)) throw divergence(run, step, `the loss is ${loss}`);
+  if (!Number.isFinite(norm)) throw divergence(run, step, `the norm of the gradient is ${norm}`);
+  const { epochLoss, report } = run.progress;
+  epochLoss.sum += loss * length;
+  epochLoss.words += length;
+  report.loss += loss;
+  report.gradientNorm += norm;
+  report.steps += 1;
+}
+
+function descend(run: Trained, gradients: readonly tf.Tensor[], scale: Scale, rate: number): void {
   const { config, model, optimizer, rules, evidence } = run;
   if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
   if (rules === undefined || rules.penalty === 'none') {
@@ -218,6 +244,7 @@ function activeWeights({ model }: Run): number {
 }
 
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
+  settle(run);
   const { optimizer, progress } = run;
   const { loss, gradientNorm: norm, steps } = progress.report;
   emit({
@@ -254,6 +281,7 @@ function finish(run: Run, testLoss: number, cacheLoss: number | undefined, emit:
 }
 
 async function saveCheckpoint(run: Run, observer: Observer, emit: (event: RunEvent) => void): Promise<void> {
+  settle(run);
   await observer.settled();
   emitCheckpoint(run, run.checkpoints.save(checkpointOf(run)), emit);
 }
