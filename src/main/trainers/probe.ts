@@ -12,6 +12,7 @@ import {
   type TrainerMessage,
 } from '../../shared/run-events.js';
 import { whenGone } from '../child.js';
+import { LastWords } from './last-words.js';
 
 /**
  * Tries every engine on each of its devices, in a process of its own each: a driver that takes its process down is one that
@@ -28,9 +29,10 @@ export async function probeEngines(): Promise<EngineReport[]> {
   return perEngine.flat();
 }
 
-async function probe(engine: EngineName, id: string): Promise<EngineReport> {
+/** @param env in place of this process's environment */
+export async function probe(engine: EngineName, id: string, env = process.env): Promise<EngineReport> {
   try {
-    const answer = await ask({ type: 'probe', engine, id }, 60_000);
+    const answer = await ask({ type: 'probe', engine, id }, 60_000, env);
     if ('engine' in answer) return answer.engine;
   } catch (error) {
     return { name: engine, works: false, detail: messageOf(error), device: null, devices: [] };
@@ -60,10 +62,15 @@ export async function factsOf(config: RunConfig, vocabulary: number): Promise<Ru
   throw new Error('a question for facts was answered with something else');
 }
 
-/** One question to a trainer process of its own. */
-async function ask(command: TrainerCommand, patienceMs: number): Promise<TrainerMessage> {
+/** One question to a trainer process of its own. What it says on standard error matters where it does not answer. */
+async function ask(command: TrainerCommand, patienceMs: number, env = process.env): Promise<TrainerMessage> {
   const child = fork(join(import.meta.dirname, 'trainer-process.js'), [], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env,
+  });
+  const words = new LastWords();
+  child.stderr!.on('data', (chunk: Buffer) => {
+    words.add(chunk);
   });
   let answer: TrainerMessage | undefined;
   child.on('message', (raw) => {
@@ -73,7 +80,10 @@ async function ask(command: TrainerCommand, patienceMs: number): Promise<Trainer
   child.send(command);
   const how = await whenGone(child);
   clearTimeout(timer);
-  if (answer === undefined) throw new UserError(`the trainer process ended with ${how} before it answered`);
+  if (answer === undefined) {
+    const said = words.text === '' ? '' : `: ${words.text}`;
+    throw new UserError(`the trainer process ended with ${how} before it answered${said}`);
+  }
   if (!('refused' in answer)) return answer;
   const { message, stack } = answer.refused;
   if (stack === undefined) throw new UserError(message);
