@@ -41,8 +41,14 @@ export interface TensorflowBackend extends tf.KernelBackend {
   getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
 }
 
-/** Loads what is installed and makes tfjs's backend of it. The environment decides threads and devices. */
+let loaded: TensorflowBackend | undefined;
+
+/** Loads what is installed and makes tfjs's backend of it, once. The environment of that time decides threads and devices. */
 export function loadTensorflow(): TensorflowBackend {
+  return (loaded ??= load());
+}
+
+function load(): TensorflowBackend {
   const require = createRequire(import.meta.url);
   // tfjs-node 4.22 calls what Node 23 has removed, and what it warns of (tfjs issue 8609).
   Object.assign(require('node:util') as object, {

@@ -59,7 +59,8 @@ async function start(device: Device, limit: number): Promise<Engine> {
   if (onGpu && !backend.isUsingGpuDevice) {
     throw new Error('TensorFlow does not take it: the driver is too old for CUDA 12, or a library of CUDA is missing');
   }
-  tf.registerBackend(backendName, () => backend);
+  const before: unknown = tf.findBackendFactory(backendName);
+  if (before === null) tf.registerBackend(backendName, () => backend);
   await tf.setBackend(backendName);
   registerTensorflowKernels(backend);
   installComposedOps(backendName);
