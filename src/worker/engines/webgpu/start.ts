@@ -26,7 +26,7 @@ const limits = [
 const integrated = ['apple', 'arm', 'intel', 'qualcomm', 'img-tec'];
 
 async function whyNot(): Promise<string | undefined> {
-  if (process.versions['electron'] !== undefined) return 'Dawn needs a plain Node process, not one of Electron';
+  if ('electron' in process.versions) return 'Dawn needs a plain Node process, not one of Electron';
   try {
     const found = await adapters();
     return found.length > 0
