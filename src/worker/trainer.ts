@@ -180,7 +180,7 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
 }
 
 /** Brings what a device has computed apart into the progress of a run. @throws UserError where training has diverged */
-export function settle(run: Trained): void {
+function settle(run: Trained): void {
   for (const measured of run.later?.read() ?? []) note(run, measured);
 }
 
