@@ -89,6 +89,33 @@ const evaluationSchema = z.strictObject({
     .default(0.6625523432485668)
     .describe('How sharply the cache looks for hidden states like the present one.'),
   cacheWeight: z.number().min(0).max(1).default(0.12785920428335693).describe('Share of the cache in probabilities.'),
+  dynamicSteps: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe(
+      'Time steps after which weights follow the text, in a test of the finished run by dynamic evaluation; 0 for no such test.',
+    ),
+  dynamicRate: z.number().min(0).max(1000).default(0.002).describe('Step size of dynamic evaluation.'),
+  dynamicEpsilon: z
+    .number()
+    .gt(0)
+    .max(1000)
+    .default(0.001)
+    .describe('Added to the root of the squared gradients of training, which dynamic evaluation divides by.'),
+  dynamicDecay: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.02)
+    .describe('How strongly dynamic evaluation draws weights back to where training left them.'),
+  dynamicBatch: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(100)
+    .describe('Streams in which dynamic evaluation reads the training text for its squared gradients.'),
 });
 
 const deviceSchema = z.strictObject({

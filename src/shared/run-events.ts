@@ -113,6 +113,8 @@ const finished = z.object({
   testPerplexity: measured,
   /** With a neural cache, where the run asks for it. */
   cachePerplexity: measured.optional(),
+  /** By dynamic evaluation, where the run asks for it. */
+  dynamicPerplexity: measured.optional(),
   bestValidationPerplexity: measured,
   bestEpoch: count,
   bigramPerplexity: measured,

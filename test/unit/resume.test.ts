@@ -122,10 +122,10 @@ const variants: Record<string, PartialRunConfig> = {
     },
     training: { ...tiny.training, windows: 'random', microBatch: 3 },
   },
-  'a GRU with a neural cache at the end': {
+  'a GRU with a neural cache and dynamic evaluation at the end': {
     ...tiny,
     model: { ...tiny.model, kind: 'gru' },
-    evaluation: { cacheWindow: 20 },
+    evaluation: { cacheWindow: 20, dynamicSteps: 9, dynamicBatch: 20 },
   },
   'an Elman network, packed': { ...tiny, model: { ...tiny.model, kind: 'elman-rnn' }, device: { layout: 'packed' } },
   'dense, plain SGD': { ...tiny, method: { kind: 'dense', density: 1 }, optimizer: { kind: 'sgd', learningRate: 5 } },
