@@ -172,6 +172,10 @@ export const runConfigSchema = z
       const rule = 'must be 0 unless optimizer.kind is "snt-asgd" or "nt-asgd", which begin to average';
       refuse(['optimizer', 'averagingFrom'], optimizer.averagingFrom, rule);
     }
+    if (optimizer.restartAverages !== '' && !optimizer.kind.endsWith('asgd')) {
+      const rule = 'must be empty unless optimizer.kind is "snt-asgd", "nt-asgd" or "asgd", which average';
+      refuse(['optimizer', 'restartAverages'], optimizer.restartAverages, rule);
+    }
     if (optimizer.frozenRate && (optimizer.kind !== 'snt-asgd' || training.windows !== 'random')) {
       const rule = 'must be false unless optimizer.kind is "snt-asgd" and training.windows is "random"';
       refuse(['optimizer', 'frozenRate'], optimizer.frozenRate, rule);

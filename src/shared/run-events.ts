@@ -71,7 +71,8 @@ const averaging = z.object({
   type: z.literal('averaging'),
   step: count,
   epoch: count,
-  cause: z.enum(['trigger', 'configured']),
+  /** A restart: averages that there were begin anew. */
+  cause: z.enum(['trigger', 'configured', 'restart']),
 });
 
 const sparsity = z.object({

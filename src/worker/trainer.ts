@@ -104,7 +104,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     if (config.training.stop === 'nonmonotone') noteStall(run, loss);
     const cause = run.optimizer.afterValidation(model.parameters, loss, epoch - progress.rewoundAfter);
     if (cause !== undefined) emit({ type: 'averaging', step: progress.step, epoch, cause });
-    updateAfterEpoch(run, cause !== undefined, emit);
+    updateAfterEpoch(run, cause === 'trigger' || cause === 'configured', emit);
 
     Object.assign(progress, { epoch, window: 0, epochLoss: { sum: 0, words: 0 } });
     tf.dispose([...run.state]);

@@ -293,6 +293,12 @@ describe('a configuration', () => {
     expect(parseRunConfig({ corpus: { name } }).corpus.name).toBe(name);
   });
 
+  test.each(['0', '5,', ',5', '5, 6', '500;1000', '1e3', '-1'])('may not begin averages anew at %j', (restartAverages) => {
+    expect(refusal({ optimizer: { restartAverages } })).toBe(
+      `optimizer.restartAverages: ${JSON.stringify(restartAverages)} must be epochs with commas between them, such as 500,1000`,
+    );
+  });
+
   test.each(['', 'PTB', '-a', '../ptb', 'a b', 'a\nb', 'a'.repeat(65)])('may not name the corpus %j', (name) => {
     expect(refusal({ corpus: { name } })).toBe(
       `corpus.name: ${JSON.stringify(name)} must be 1 to 64 of a-z, 0-9, ".", "_" and "-", and begin with a letter or digit`,
@@ -333,6 +339,12 @@ describe('an impossible combination is refused with field, value and rule:', () 
       what: 'a penalty that the model has not',
       input: { model: { kind: 'rhn', activationReg: 2 } },
       reason: 'model.activationReg: 2 must be 0 where model.kind is "rhn"',
+    },
+    {
+      what: 'averages that begin anew where there are none',
+      input: { optimizer: { kind: 'sgd', restartAverages: '500,1000' } },
+      reason:
+        'optimizer.restartAverages: "500,1000" must be empty unless optimizer.kind is "snt-asgd", "nt-asgd" or "asgd", which average',
     },
     {
       what: 'a rate that is frozen where windows are fixed',

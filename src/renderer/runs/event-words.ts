@@ -18,6 +18,7 @@ export function eventWords(event: RunEvent): string {
       return `Epoch ${event.epoch}: validation perplexity ${perplexity(event.perplexity)} (${what}training ${perplexity(Math.exp(event.trainingLoss))})${event.best ? ', the best so far' : ''}`;
     }
     case 'averaging':
+      if (event.cause === 'restart') return `Averages begin anew after epoch ${event.epoch}, as configured`;
       return event.cause === 'trigger'
         ? `Averaging begins after epoch ${event.epoch}: validation has stalled`
         : `Averaging begins after epoch ${event.epoch}, as configured`;
