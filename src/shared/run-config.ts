@@ -160,6 +160,10 @@ export const runConfigSchema = z
       context.addIssue({ code: 'custom', path, input, message });
     };
     for (const { field, value, rule } of refusedModelFields(model)) refuse(['model', ...field], value, rule);
+    if (model.controlDensity < 1 && method.kind !== 'dense') {
+      const rule = 'must be 1 unless method.kind is "dense": it is the size of a dense control';
+      refuse(['model', 'controlDensity'], model.controlDensity, rule);
+    }
     for (const { field, rule } of broken(method, training.epochs)) refuse(['method', field], method[field], rule);
     if (method.finalRemovingRate > method.removingRate) {
       const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;

@@ -12,7 +12,7 @@ import { loadCorpus } from './corpus/library.js';
 import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
 import { endOfSentence } from './corpus/tokenise.js';
 import { startEngine, type Engine } from './engines/engine.js';
-import { matrixShape, modelKinds } from './models/build.js';
+import { matrixShape, modelKinds, specsOf } from './models/build.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
 import { layoutOf, startingParameters } from './start.js';
 import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
@@ -94,7 +94,7 @@ export async function openRun(
   const streams = streamsOfCorpus(corpus, config);
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
-  const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
+  const specs = specsOf(config.model, corpus.words.length);
   const method = methods[config.method.kind];
   refuseTooLarge(specs, method, config, layout);
 
