@@ -2,7 +2,7 @@ import { methods } from '../shared/methods.js';
 import type { RunConfig } from '../shared/run-config.js';
 import type { RunFacts } from '../shared/run-events.js';
 import { startEngine } from './engines/engine.js';
-import { modelKinds } from './models/build.js';
+import { specsOf } from './models/build.js';
 import { isSparsifiable } from './models/model.js';
 import { bytesNeeded, refuseTooLarge } from './run.js';
 import { initialDensities } from './sparsity/initial-topology.js';
@@ -21,7 +21,7 @@ const trainingPasses = 3;
 export async function factsOf(config: RunConfig, vocabulary: number): Promise<RunFacts> {
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
-  const specs = modelKinds[config.model.kind].parameters(config.model, vocabulary);
+  const specs = specsOf(config.model, vocabulary);
   const method = methods[config.method.kind];
   refuseTooLarge(specs, method, config, layout);
   const matrices = specs.filter(isSparsifiable);

@@ -5,12 +5,18 @@ import { startEngine } from '../../src/worker/engines/engine.js';
 import { whyNoNative } from '../../src/worker/engines/native/start.js';
 import { whyNoTensorflow } from '../../src/worker/engines/tensorflow/library.js';
 import * as tf from '../../src/worker/tf.js';
+import { whyNoSwiftShader } from '../support/swiftshader.mjs';
 import { readCases } from './case.js';
 import { runCase } from './run-case.js';
 
-const missing = { wasm: undefined, native: whyNoNative(), tensorflow: whyNoTensorflow() };
+const missing = {
+  wasm: undefined,
+  native: whyNoNative(),
+  tensorflow: whyNoTensorflow(),
+  webgpu: whyNoSwiftShader,
+};
 
-for (const engine of ['wasm', 'native', 'tensorflow'] as const) {
+for (const engine of ['wasm', 'native', 'tensorflow', 'webgpu'] as const) {
   describe(engine, () => {
     const reason = missing[engine];
     beforeAll(async () => {

@@ -24,7 +24,7 @@ export interface Engine {
 }
 
 /** A device that computes on its own, behind this process, which should not wait for it: nothing is read inside a step. */
-export interface Apart {
+interface Apart {
   /**
    * Hands over the work of a window; resolves when the device is at most a window behind.
    * @throws DeviceLost

@@ -41,22 +41,19 @@ export function byUnits(gpu: GpuBackend, rows: tf.TensorInfo, window: Window): A
  * @param step the first of them there
  */
 export function placeUnits(gpu: GpuBackend, rows: tf.TensorInfo, to: Activations, step: number, window: Window): void {
-  gpu.dispatch(toUnits, { rows, units: to.tensor }, ...partOf(to, step, window));
+  const width = 4 * widthOf(window);
+  gpu.dispatch(toUnits, { rows, units: to.tensor }, { ...partOf(to, step, window), width }, to.units * width);
 }
 
 /** Some steps of activations as they are outside, [positions, units]. */
 export function byRows(gpu: GpuBackend, from: Activations, step = 0, window = from.window): tf.Tensor2D {
   const rows = gpu.fresh<tf.Rank.R2>([window.steps * window.batch, from.units]);
-  gpu.dispatch(toRows, { units: from.tensor, rows }, ...partOf(from, step, window));
+  const positions = window.steps * window.batch;
+  gpu.dispatch(toRows, { units: from.tensor, rows }, { ...partOf(from, step, window), positions }, rows.size);
   return rows;
 }
 
 function partOf({ units, window: whole }: Activations, step: number, window: Window) {
   const padded = 4 * lanesOf(window);
-  const width = 4 * widthOf(window);
-  const numbers = {
-    ...{ unitCount: units, batch: window.batch, padded, width },
-    ...{ stride: 4 * widthOf(whole), offset: step * padded },
-  };
-  return [numbers, Math.ceil(units / 16) * Math.ceil(width / 16)] as const;
+  return { unitCount: units, batch: window.batch, padded, stride: 4 * widthOf(whole), offset: step * padded };
 }

@@ -31,14 +31,14 @@ const fewBytes = 1 << 24;
  * again within a window, and tensors that can be read at once.
  */
 export class GpuBackend extends WebGPUBackend {
-  readonly #pipelines = new Map<Kernel, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
+  readonly #pipelines = new Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
   readonly #inside = this as unknown as Inside;
   #mostUsed = 0;
   #refused: string | undefined;
   #lost: string | undefined;
   #submissions = 0;
   /** What was handed over and may not be done yet. */
-  readonly #underWay: Promise<undefined | void>[] = [];
+  readonly #underWay: Promise<unknown>[] = [];
 
   constructor(device: GPUDevice, info: GPUAdapterInfo) {
     super(device, info);
@@ -58,14 +58,16 @@ export class GpuBackend extends WebGPUBackend {
   /**
    * Records the work of a kernel.
    * @param tensors float32 or int32, by the names of its buffers
-   * @param groups workgroups
+   * @param items what its threads do one each; or how many workgroups of how many threads there are
    */
   dispatch<Read extends string, Write extends string, Param extends string>(
     kernel: Kernel<Read, Write, Param>,
     tensors: Readonly<Record<Read | Write, tf.TensorInfo>>,
     params: Readonly<Record<Param, number>>,
-    groups: number,
+    items: number | { readonly groups: number; readonly threads: number },
   ): void {
+    const { groups, threads } =
+      typeof items === 'number' ? { groups: Math.ceil(items / kernel.threads), threads: kernel.threads } : items;
     if (groups === 0) return;
     const named = tensors as Readonly<Record<string, tf.TensorInfo>>;
     const buffers = buffersOf(kernel).map((name) => this.#bufferOf(named[name]));
@@ -74,7 +76,7 @@ export class GpuBackend extends WebGPUBackend {
       data: [(params as Readonly<Record<string, number>>)[name]],
     }));
     const uniforms = this.#inside.makeUniforms([{ type: 'uint32', data: [groups] }, ...numbers]);
-    const { pipeline, layout } = this.#pipelineOf(kernel);
+    const { pipeline, layout } = this.#pipelineOf(kernel, threads);
     const resources = [...buffers.map((buffer) => ({ buffer })), uniforms];
     this.ensureCommandEncoderReady();
     const pass = (this.#inside.computePassEncoder ??= this.#inside.commandEncoder!.beginComputePass());
@@ -117,7 +119,7 @@ export class GpuBackend extends WebGPUBackend {
       const first = await Promise.race([this.#underWay[0], this.device.lost, bound.promise]);
       clearTimeout(timer);
       if (first === 'late') throw new DeviceLost(`it has not answered for ${patienceMs / 60_000} minutes`);
-      this.#underWay.shift();
+      void this.#underWay.shift();
       this.#check();
     }
   }
@@ -135,7 +137,8 @@ export class GpuBackend extends WebGPUBackend {
 
   /** Reads from the device while all else stands still, and keeps no copy: kernels work in place. */
   override readSync(dataId: tf.DataId): ReturnType<WebGPUBackend['readSync']> {
-    const { values, resource, dtype } = this.tensorMap.get(dataId);
+    const { values, resource, dtype, shape } = this.tensorMap.get(dataId);
+    if (shape.includes(0)) return new Float32Array(0);
     if (resource === undefined) return values; // it has not been needed on the device yet
     const source = resource as GPUBuffer;
     const staging = this.device.createBuffer({
@@ -147,7 +150,9 @@ export class GpuBackend extends WebGPUBackend {
     this.#inside.commandEncoder!.copyBufferToBuffer(source, 0, staging, 0, source.size);
     this.submit();
     let failed: string | undefined;
-    staging.mapAsync(GPUMapMode.READ).catch((error: unknown) => (failed = String(error)));
+    staging.mapAsync(GPUMapMode.READ).then(undefined, (error: unknown) => {
+      failed = String(error);
+    });
     waitFor(() => staging.mapState !== 'pending');
     this.#check();
     if (staging.mapState !== 'mapped') throw new DeviceLost(failed ?? 'it does not answer');
@@ -175,17 +180,18 @@ export class GpuBackend extends WebGPUBackend {
     return this.tensorMap.get(info.dataId).resource as GPUBuffer;
   }
 
-  #pipelineOf(kernel: Kernel): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
-    let made = this.#pipelines.get(kernel);
+  #pipelineOf(kernel: Kernel, threads: number): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
+    const name = `${kernel.name} ${threads}`;
+    let made = this.#pipelines.get(name);
     if (made === undefined) {
       const layout = this.device.createBindGroupLayout({ entries: layoutOf(kernel) });
       const pipeline = this.device.createComputePipeline({
-        label: kernel.name,
+        label: name,
         layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: this.device.createShaderModule({ label: kernel.name, code: sourceOf(kernel) }) },
+        compute: { module: this.device.createShaderModule({ label: name, code: sourceOf(kernel, threads) }) },
       });
       made = { pipeline, layout };
-      this.#pipelines.set(kernel, made);
+      this.#pipelines.set(name, made);
     }
     return made;
   }

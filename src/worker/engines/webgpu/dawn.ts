@@ -17,6 +17,16 @@ export function openGpu(): Promise<GPU> {
   return gpu;
 }
 
+/** Whether Linux has the loader of Vulkan drivers: Dawn would complain on standard error. */
+export function hasVulkan(): boolean {
+  try {
+    process.dlopen({ exports: {} }, 'libvulkan.so.1');
+  } catch (error) {
+    return messageOf(error).includes('self-register'); // it is there, and no addon of Node's
+  }
+  return true;
+}
+
 export function dawnVersion(): string {
   const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version: string };
   return version;

@@ -9,11 +9,11 @@ export interface Kernel<Read extends string = string, Write extends string = str
   /** Of each that is written, and may be read. */
   readonly write: Readonly<Record<Write, ElementType>>;
   readonly params: Readonly<Record<Param, 'u32' | 'f32'>>;
-  /** Threads of a workgroup. */
+  /** Threads of a workgroup, at most. */
   readonly threads: number;
   /** Declarations outside the function. */
   readonly outside?: string;
-  /** Knows `group`, the number of the workgroup, and `local`, that of the thread in it. */
+  /** Knows `group`, the number of the workgroup, `local`, that of the thread in it, and `threads`, how many that has. */
   readonly body: string;
 }
 
@@ -33,9 +33,14 @@ export function buffersOf({ read, write }: Kernel): string[] {
   return [...Object.keys(read), ...Object.keys(write)];
 }
 
+/** How many threads, a power of two, a sum of so many numbers is worth: idle ones cost as much as others. */
+export function threadsFor(count: number, most: number): number {
+  return Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, count))));
+}
+
 /** The source of a kernel as WebGPU takes it; the numbers are the last binding. */
-export function sourceOf(kernel: Kernel): string {
-  const { read, write, params, threads, outside = '', body } = kernel;
+export function sourceOf(kernel: Kernel, threads: number): string {
+  const { read, write, params, outside = '', body } = kernel;
   const declare = (access: string, first: number) =>
     function declaration([name, type]: [string, string], i: number): string {
       return `@group(0) @binding(${first + i}) var<storage, ${access}> ${name}: array<${type}>;`;
@@ -43,6 +48,7 @@ export function sourceOf(kernel: Kernel): string {
   const reads = Object.entries(read);
   const writes = Object.entries(write);
   return `
+    const threads = ${threads}u;
     struct Params { groups: u32, ${Object.entries(params)
       .map(([name, type]) => `${name}: ${type}`)
       .join(', ')} }

@@ -19,7 +19,7 @@ import { backward, columnsOf, forward, gradient, multiply, rowsOf, rowSums, type
 export function registerLstm(gpu: GpuBackend, register: Register): void {
   // h of every step, last h, last c; what is kept for the way back is in the next three, and the rest is the composed op's.
   register<LstmAttributes>('SparrowLstm', (inputs, { inputWeight, recurrentWeight }) => {
-    const [batch, units] = inputs['hidden'].shape as [number, number];
+    const [batch, units] = inputs['hidden'].shape;
     const window = { steps: inputs['x'].shape[0] / batch, batch };
     const one = { steps: 1, batch };
     const bias = tf.add(inputs['inputBias'], inputs['recurrentBias']);
@@ -46,7 +46,7 @@ export function registerLstm(gpu: GpuBackend, register: Register): void {
   });
 
   register<LstmAttributes>('SparrowLstmGradient', (inputs, { inputWeight, recurrentWeight, recurrentFactor }) => {
-    const [batch, units] = inputs['hidden'].shape as [number, number];
+    const [batch, units] = inputs['hidden'].shape;
     const window = { steps: inputs['x'].shape[0] / batch, batch };
     const one = { steps: 1, batch };
     const [gates, hidden, cells] = [3, 4, 5].map((output) => inputs[`output${output}`]);
@@ -102,13 +102,14 @@ function denseLines(values: tf.Tensor2D, length: number): Lines {
   return { start: tensor, index: tensor, value: tensor, meanLength: length };
 }
 
-/** Numbers and workgroups of a step; `sums` of each unit go to a workgroup, each shared by as many threads as pay. */
+/** Numbers and workgroups of a step; a workgroup has `sums` of one unit, each of which is shared by as many threads as pay. */
 function stepOf(units: number, window: Window, step: number, packed: Lines | undefined, sums: number) {
   const lanes = lanesOf(window);
   const abreast = Math.min(stepLanes, lanes);
-  const mostSegments = Math.floor(256 / (sums * abreast));
   const length = packed?.meanLength ?? (sums === 4 ? units : 4 * units);
-  const segments = Math.min(mostSegments, Math.max(1, Math.ceil(length / 8)));
-  const numbers = { units, lanes, steps: window.steps, step, abreast, segments, packed: packed === undefined ? 0 : 1 };
-  return [numbers, units * Math.ceil(lanes / abreast)] as const;
+  const segments = Math.min(Math.floor(256 / (sums * abreast)), Math.max(1, Math.ceil(length / 64)));
+  return [
+    { units, lanes, steps: window.steps, step, abreast, segments, packed: packed === undefined ? 0 : 1 },
+    { groups: units * Math.ceil(lanes / abreast), threads: sums * segments * abreast },
+  ] as const;
 }

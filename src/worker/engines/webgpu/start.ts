@@ -5,7 +5,7 @@ import { installComposedOps } from '../../ops/op.js';
 import * as tf from '../../tf.js';
 import type { Engine, EngineRow } from '../engine.js';
 import { GpuBackend } from './backend.js';
-import { dawnVersion, openGpu } from './dawn.js';
+import { dawnVersion, hasVulkan, openGpu } from './dawn.js';
 import { registerWebGpu, webGpuBackend } from './webgpu.js';
 
 /** Of the table of engines: WGSL kernels, and tfjs's own, on any GPU that Dawn finds. */
@@ -26,7 +26,9 @@ const limits = [
 const integrated = ['apple', 'arm', 'intel', 'qualcomm', 'img-tec'];
 
 async function whyNot(): Promise<string | undefined> {
-  if (process.versions['electron'] !== undefined) return 'Dawn needs a plain Node process, not one of Electron';
+  if ('electron' in process.versions) return 'Dawn needs a plain Node process, not one of Electron';
+  if (process.platform === 'linux' && !hasVulkan())
+    return 'there is no libvulkan.so.1: install it (Debian: libvulkan1) and the driver of the GPU';
   try {
     const found = await adapters();
     return found.length > 0

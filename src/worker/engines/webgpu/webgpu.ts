@@ -9,13 +9,14 @@ import { SparseParameter } from '../../sparsity/parameter.js';
 import * as tf from '../../tf.js';
 import { byRows, byUnits, widthOf } from './activations.js';
 import type { GpuBackend } from './backend.js';
+import { threadsFor } from './kernel.js';
 import { chunk, losses, softmaxBack, softmaxParts } from './kernels/decoder.js';
 import { dropout } from './kernels/dropout.js';
 import { sharers, squares, total } from './kernels/sums.js';
 import * as updates from './kernels/updates.js';
 import { lookUp, lookUpBack, lookUpNorm } from './kernels/words.js';
 import { registerLstm } from './lstm.js';
-import { backward, forward, gradient, rowsOf, rowSums, sumOf } from './weights.js';
+import { backward, forward, gradient, rowsOf, rowSums, sumOf, oneGroup } from './weights.js';
 
 /** The kernels of the webgpu engine, on a backend that is tfjs's `webgpu` in all else (backend.ts). */
 export const webGpuBackend = 'webgpu';
@@ -24,10 +25,8 @@ export const webGpuBackend = 'webgpu';
 type Tensors = Readonly<Record<string, tf.Tensor2D>>;
 
 /** Puts a kernel in the place of tfjs's or of a composed op. Temporaries are its own affair: they are tidied. */
-export type Register = <Attributes>(
-  kernelName: string,
-  kernel: (inputs: Tensors, attributes: Attributes) => tf.Tensor[],
-) => void;
+export type Register = <Attributes>(kernelName: string, kernel: GpuKernel<Attributes>) => void;
+type GpuKernel<Attributes> = (inputs: Tensors, attributes: Attributes) => tf.Tensor[];
 
 export function registerWebGpu(gpu: GpuBackend): void {
   const register: Register = (kernelName, kernel) => {
@@ -57,7 +56,12 @@ function registerEmbedding(gpu: GpuBackend, register: Register): void {
     const columns = weight.shape[1];
     const rows = gpu.fresh([words.length, columns]);
     const { start, index, value } = rowsOf(weight, values);
-    gpu.dispatch(lookUp, { start, index, value, words: text, rows }, { columns }, words.length);
+    gpu.dispatch(
+      lookUp,
+      { start, index, value, words: text, rows },
+      { columns },
+      { groups: words.length, threads: 64 },
+    );
     return [rows];
   });
 
@@ -65,19 +69,29 @@ function registerEmbedding(gpu: GpuBackend, register: Register): void {
     const [vocabulary, columns] = weight.shape as [number, number];
     const { first, places } = byWord(words, vocabulary);
     const whole = () =>
-      tf.scatterND(tf.tensor2d(words, [words.length, 1], 'int32'), dRows, [vocabulary, columns]) as tf.Tensor;
+      tf.scatterND<tf.Rank.R2>(tf.tensor2d(words, [words.length, 1], 'int32'), dRows, [vocabulary, columns]);
     if (!isPacked(weight)) return [whole()];
     const { wanted } = weight.denseGradient;
     if (wanted === 'norm') {
       const sums = gpu.fresh([vocabulary]);
-      gpu.dispatch(lookUpNorm, { first, places, dRows, sums }, { columns }, vocabulary);
+      gpu.dispatch(
+        lookUpNorm,
+        { first, places, dRows, sums },
+        { columns },
+        { groups: vocabulary, threads: threadsFor(columns, 64) },
+      );
       weight.denseGradient.addSquaredNorm(sumOf(gpu, sums));
     } else if (wanted !== 'nothing') {
-      weight.denseGradient.add(whole() as tf.Tensor2D);
+      weight.denseGradient.add(whole());
     }
     const ofActive = gpu.fresh([weight.activeCount]);
     const { start, index } = rowsOf(weight, values);
-    gpu.dispatch(lookUpBack, { start, index, first, places, dRows, gradient: ofActive }, { columns }, vocabulary);
+    gpu.dispatch(
+      lookUpBack,
+      { start, index, first, places, dRows, gradient: ofActive },
+      { columns },
+      { groups: vocabulary, threads: 64 },
+    );
     return [ofActive];
   });
 }
@@ -136,15 +150,20 @@ function registerDecoder(gpu: GpuBackend, register: Register): void {
     const logits = forward(gpu, { weight, values, bias }, y, window, words + 1).tensor;
     const chunks = Math.ceil(words / chunk);
     const [most, sums] = [gpu.fresh([chunks, 4 * lanes]), gpu.fresh([chunks, 4 * lanes])];
-    gpu.dispatch(softmaxParts, { logits, most, sums }, { words, lanes }, chunks * Math.ceil(lanes / 16));
+    gpu.dispatch(
+      softmaxParts,
+      { logits, most, sums },
+      { words, lanes },
+      { groups: chunks * Math.ceil(lanes / 16), threads: 64 },
+    );
     const [lossOf, loss] = [gpu.fresh([positions]), gpu.fresh([])];
     gpu.dispatch(
       losses,
       { most, sums, targets: tf.tensor1d(targets, 'int32'), logits, loss: lossOf },
       { words, positions, width: 4 * lanes, chunks },
-      Math.ceil((4 * lanes) / 64),
+      4 * lanes,
     );
-    gpu.dispatch(total, { x: lossOf, sum2: loss }, { count: positions, factor: 1 / positions }, 1);
+    gpu.dispatch(total, { x: lossOf, sum2: loss }, { count: positions, factor: 1 / positions }, oneGroup(positions));
     return [loss, logits];
   });
 
@@ -158,7 +177,7 @@ function registerDecoder(gpu: GpuBackend, register: Register): void {
       softmaxBack,
       { logits, targets: tf.tensor1d(targets, 'int32'), dLoss, dLogits },
       { words, positions: targets.length, width },
-      Math.ceil((words * width) / 64),
+      words * width,
     );
     const d = { tensor: dLogits, units: words, window };
     return [backward(gpu, { weight, values }, d), gradient(gpu, weight, d, y), rowSums(gpu, d)];
@@ -177,40 +196,40 @@ function registerUpdates(gpu: GpuBackend, register: Register): void {
         scale: typeof scale === 'number' ? tf.tensor1d([scale]) : scale,
       },
       rates: { count: size, masked: masked ? 1 : 0, learningRate: step.learningRate, weightDecay: step.weightDecay },
-      groups: Math.ceil(size / 64),
+      size,
     };
   };
 
   register<Step>('SparrowApplySgd', (inputs, step) => {
-    const { tensors, rates, groups } = prepared(inputs, step);
-    gpu.dispatch(updates.sgd, tensors, rates, groups);
+    const { tensors, rates, size } = prepared(inputs, step);
+    gpu.dispatch(updates.sgd, tensors, rates, size);
     return [inputs['values']];
   });
 
   register<AveragingStep>('SparrowApplyAveragedSgd', (inputs, step) => {
     const { average, activeSince } = inputs;
-    const { tensors, rates, groups } = prepared(inputs, step);
+    const { tensors, rates, size } = prepared(inputs, step);
     const numbers = { ...rates, averagingStep: step.averagingStep };
-    gpu.dispatch(updates.averagedSgd, { ...tensors, average, activeSince }, numbers, groups);
+    gpu.dispatch(updates.averagedSgd, { ...tensors, average, activeSince }, numbers, size);
     return [inputs['values'], average];
   });
 
   register<MomentumStep>('SparrowApplyMomentumSgd', (inputs, step) => {
     const { velocity } = inputs;
-    const { tensors, rates, groups } = prepared(inputs, step);
-    gpu.dispatch(updates.momentumSgd, { ...tensors, velocity }, { ...rates, momentum: step.momentum }, groups);
+    const { tensors, rates, size } = prepared(inputs, step);
+    gpu.dispatch(updates.momentumSgd, { ...tensors, velocity }, { ...rates, momentum: step.momentum }, size);
     return [inputs['values'], velocity];
   });
 
   register<AdamStep>('SparrowApplyAdam', (inputs, step) => {
     const { moment1, moment2 } = inputs;
     const { beta1, beta2, epsilon } = step;
-    const { tensors, rates, groups } = prepared(inputs, step);
+    const { tensors, rates, size } = prepared(inputs, step);
     const numbers = {
       ...{ ...rates, learningRate: step.learningRate / (1 - beta1 ** step.step) },
       ...{ beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, root2: Math.sqrt(1 - beta2 ** step.step), epsilon },
     };
-    gpu.dispatch(updates.adam, { ...tensors, moment1, moment2 }, numbers, groups);
+    gpu.dispatch(updates.adam, { ...tensors, moment1, moment2 }, numbers, size);
     return [inputs['values'], moment1, moment2];
   });
 }
@@ -221,7 +240,7 @@ function registerOthers(gpu: GpuBackend, register: Register): void {
     const count = x.size;
     const groups = Math.min(sharers, Math.max(1, Math.ceil(count / 256)));
     const sums = gpu.fresh([groups]);
-    gpu.dispatch(squares, { x, sums }, { count }, groups);
+    gpu.dispatch(squares, { x, sums }, { count }, { groups, threads: threadsFor(count, 256) });
     return [sumOf(gpu, sums)];
   });
 
@@ -229,7 +248,7 @@ function registerOthers(gpu: GpuBackend, register: Register): void {
     const mask = gpu.fresh(shape);
     const { size } = mask;
     const numbers = { size, seed, purpose: purposeNumber('dropout'), step, site, threshold: dropThreshold(p), scale };
-    gpu.dispatch(dropout, { mask }, numbers, Math.ceil(size / 256));
+    gpu.dispatch(dropout, { mask }, numbers, Math.ceil(size / 4));
     return [mask];
   });
 

@@ -13,10 +13,12 @@ import {
   type Window,
 } from './activations.js';
 import type { GpuBackend } from './backend.js';
+import { threadsFor } from './kernel.js';
 import {
   permute,
   product,
   productLanes,
+  productThreads,
   rowSums as rowSumsKernel,
   weightGradient,
   wholeNorm,
@@ -49,7 +51,7 @@ export function columnsOf(gpu: GpuBackend, weight: SparseParameter, values: tf.T
   const source = weight.ofPattern('source', (pattern) => integers(byColumn(pattern).source));
   const permuted = gpu.fresh([weight.activeCount]);
   const count = weight.activeCount;
-  gpu.dispatch(permute, { source, value: values, permuted }, { count }, Math.ceil(count / 64));
+  gpu.dispatch(permute, { source, value: values, permuted }, { count }, count);
   return {
     start: weight.ofPattern('columnStart', (pattern) => integers(byColumn(pattern).columnStart)),
     index: weight.ofPattern('row', (pattern) => integers(byColumn(pattern).row)),
@@ -105,7 +107,7 @@ export function multiply(
   { x, y, bias, step }: { x: Activations; y: Activations; bias?: tf.Tensor | undefined; step?: number },
 ): void {
   const lanes = step === undefined ? widthOf(x.window) : lanesOf(x.window);
-  const abreast = Math.min(productLanes, lanes);
+  const abreast = Math.min(productLanes, productThreads, lanes);
   gpu.dispatch(
     product,
     { start, index, value, bias: bias ?? value, x: x.tensor, y: y.tensor },
@@ -113,14 +115,23 @@ export function multiply(
       ...{ rows: y.units, lanes, abreast, withBias: bias === undefined ? 0 : 1 },
       ...{ xStride: widthOf(x.window), xOffset: (step ?? 0) * lanes, yStride: widthOf(y.window), yOffset: 0 },
     },
-    Math.ceil(y.units / Math.floor(64 / abreast)) * Math.ceil(lanes / abreast),
+    {
+      groups: Math.ceil(y.units / Math.floor(productThreads / abreast)) * Math.ceil(lanes / abreast),
+      threads: productThreads,
+    },
   );
 }
 
 /** Σ dy over positions. */
 export function rowSums(gpu: GpuBackend, dy: Activations): tf.Tensor1D {
   const sums = gpu.fresh<tf.Rank.R1>([dy.units]);
-  gpu.dispatch(rowSumsKernel, { units: dy.tensor, sums }, { lanes: widthOf(dy.window) }, dy.units);
+  const lanes = widthOf(dy.window);
+  gpu.dispatch(
+    rowSumsKernel,
+    { units: dy.tensor, sums },
+    { lanes },
+    { groups: dy.units, threads: threadsFor(lanes, 64) },
+  );
   return sums;
 }
 
@@ -145,7 +156,7 @@ export function gradient(
     weightGradient,
     { start, index, dy: dy.tensor, x, gradient: ofActive },
     { rows, columns, count: weight.activeCount, steps, batch, padded: 4 * lanesOf(dy.window) },
-    Math.ceil(weight.activeCount / 64),
+    weight.activeCount,
   );
   return ofActive;
 }
@@ -164,7 +175,8 @@ function tellOfWhole(
     const whole = tf.matMul<tf.Tensor2D>(byRows(gpu, dy), x, true, false);
     weight.denseGradient.add(factor === undefined ? whole : whole.mul(factor));
   } else if (wanted === 'norm') {
-    const groups = Math.ceil(rows / 64) * Math.ceil(columns / 64);
+    const side = Math.max(rows, columns) <= 64 ? 16 : 64;
+    const groups = Math.ceil(rows / side) * Math.ceil(columns / side);
     const sums = gpu.fresh([groups]);
     const { steps, batch } = dy.window;
     gpu.dispatch(
@@ -174,7 +186,7 @@ function tellOfWhole(
         ...{ rows, columns, positions: steps * batch, batch, padded: 4 * lanesOf(dy.window) },
         stride: 4 * widthOf(dy.window),
       },
-      groups,
+      { groups, threads: (side / 4) ** 2 },
     );
     weight.denseGradient.addSquaredNorm(sumOf(gpu, sums));
   } else {
@@ -184,9 +196,14 @@ function tellOfWhole(
   }
 }
 
+/** One workgroup for a sum of so many numbers. */
+export function oneGroup(count: number): { groups: number; threads: number } {
+  return { groups: 1, threads: threadsFor(count, 256) };
+}
+
 /** The sum of a vector, as two floats. */
 export function sumOf(gpu: GpuBackend, numbers: tf.Tensor): tf.Tensor1D {
   const sum2 = gpu.fresh<tf.Rank.R1>([2]);
-  gpu.dispatch(total, { x: numbers, sum2 }, { count: numbers.size, factor: 1 }, 1);
+  gpu.dispatch(total, { x: numbers, sum2 }, { count: numbers.size, factor: 1 }, oneGroup(numbers.size));
   return sum2;
 }

@@ -54,7 +54,7 @@ export const losses = defineKernel({
   params: { words: 'u32', positions: 'u32', width: 'u32', chunks: 'u32' },
   threads: 64,
   body: `
-    let position = group * 64u + local;
+    let position = group * threads + local;
     if (position >= params.width) { return; }
     var largest = most[position];
     for (var i = 1u; i < params.chunks; i++) { largest = max(largest, most[i * params.width + position]); }
@@ -77,7 +77,7 @@ export const softmaxBack = defineKernel({
   params: { words: 'u32', positions: 'u32', width: 'u32' },
   threads: 64,
   body: `
-    let i = group * 64u + local;
+    let i = group * threads + local;
     if (i >= params.words * params.width) { return; }
     let word = i / params.width;
     let position = i % params.width;

@@ -17,7 +17,7 @@ export const dropout = defineKernel({
       return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (carry >> 16u);
     }`,
   body: `
-    let block = group * 64u + local;
+    let block = group * threads + local;
     if (block * 4u >= params.size) { return; }
     var word = vec4u(block, params.step, params.site, 0u);
     var key = vec2u(params.seed, params.purpose);

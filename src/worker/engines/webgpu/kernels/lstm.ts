@@ -10,7 +10,7 @@ import { defineKernel } from '../kernel.js';
 export const stepLanes = 16;
 
 const functions = `
-    var<workgroup> part: array<vec4f, 256>;
+    var<workgroup> part: array<vec4f, threads>;
     // Beyond these bounds both are what they are there, to the last bit, and no exponential leaves the numbers.
     fn logistic(x: vec4f) -> vec4f { return 1.0 / (1.0 + exp(-clamp(x, vec4f(-80.0), vec4f(80.0)))); }
     fn squash(x: vec4f) -> vec4f { return tanh(clamp(x, vec4f(-15.0), vec4f(15.0))); }`;

@@ -3,6 +3,8 @@ import { defineKernel } from '../kernel.js';
 /** Lanes that a workgroup of `product` goes through at a time, at most. */
 export const productLanes = 32;
 
+export const productThreads = 64;
+
 /**
  * y = W x of activations by units, W in compressed rows: a thread makes one lane of one row. Backwards W is the transposed matrix,
  * in compressed columns.
@@ -15,10 +17,10 @@ export const product = defineKernel({
     ...({ rows: 'u32', lanes: 'u32', abreast: 'u32', withBias: 'u32' } as const),
     ...({ xStride: 'u32', xOffset: 'u32', yStride: 'u32', yOffset: 'u32' } as const),
   },
-  threads: 64,
+  threads: productThreads,
   body: `
     let blocks = (params.lanes + params.abreast - 1u) / params.abreast;
-    let rowsAbreast = 64u / params.abreast;
+    let rowsAbreast = threads / params.abreast;
     let row = group / blocks * rowsAbreast + local / params.abreast;
     let lane = group % blocks * params.abreast + local % params.abreast;
     if (local / params.abreast >= rowsAbreast || row >= params.rows || lane >= params.lanes) { return; }
@@ -37,7 +39,7 @@ export const permute = defineKernel({
   params: { count: 'u32' },
   threads: 64,
   body: `
-    let i = group * 64u + local;
+    let i = group * threads + local;
     if (i < params.count) { permuted[i] = value[source[i]]; }`,
 });
 
@@ -67,7 +69,7 @@ export const weightGradient = defineKernel({
   threads: 64,
   outside: rowOf,
   body: `
-    let i = group * 64u + local;
+    let i = group * threads + local;
     if (i >= params.count) { return; }
     let column = index[i];
     let ofRow = rowOf(i, params.rows) * params.steps * params.padded;
@@ -87,12 +89,12 @@ export const rowSums = defineKernel({
   write: { sums: 'f32' },
   params: { lanes: 'u32' },
   threads: 64,
-  outside: 'var<workgroup> part: array<vec4f, 64>;',
+  outside: 'var<workgroup> part: array<vec4f, threads>;',
   body: `
     var sum = vec4f();
-    for (var lane = local; lane < params.lanes; lane += 64u) { sum += units[group * params.lanes + lane]; }
+    for (var lane = local; lane < params.lanes; lane += threads) { sum += units[group * params.lanes + lane]; }
     part[local] = sum;
-    for (var half = 32u; half > 0u; half /= 2u) {
+    for (var half = threads / 2u; half > 0u; half /= 2u) {
       workgroupBarrier();
       if (local < half) { part[local] += part[local + half]; }
     }
@@ -101,7 +103,7 @@ export const rowSums = defineKernel({
 
 /**
  * Squared norm of a whole gradient dyᵀ x, inactive weights included, of which no more is ever there than the squares that workgroups are
- * at: each makes 64 times 64 weights, 16 a thread, and keeps the sum of their squares.
+ * at: each makes 16 weights a thread, 64 times 64 of them for 256 threads, and keeps the sum of their squares.
  *
  * dy by units, x [positions][columns]
  */
@@ -112,41 +114,43 @@ export const wholeNorm = defineKernel({
   params: { rows: 'u32', columns: 'u32', positions: 'u32', batch: 'u32', padded: 'u32', stride: 'u32' },
   threads: 256,
   outside: `
-    var<workgroup> ofRows: array<array<f32, 64>, 16>;
-    var<workgroup> ofColumns: array<array<f32, 64>, 16>;
-    var<workgroup> part: array<f32, 256>;`,
+    const deep = 16u;
+    const side = 4u * u32(sqrt(f32(threads)));
+    var<workgroup> ofRows: array<f32, deep * side>;
+    var<workgroup> ofColumns: array<f32, deep * side>;
+    var<workgroup> part: array<f32, threads>;`,
   body: `
-    let across = (params.columns + 63u) / 64u;
-    let firstRow = group / across * 64u;
-    let firstColumn = group % across * 64u;
-    let row = local / 16u * 4u;
-    let column = local % 16u * 4u;
+    let across = (params.columns + side - 1u) / side;
+    let firstRow = group / across * side;
+    let firstColumn = group % across * side;
+    let row = local / (side / 4u) * 4u;
+    let column = local % (side / 4u) * 4u;
     var weights: array<vec4f, 4>;
-    for (var first = 0u; first < params.positions; first += 16u) {
-      for (var i = local; i < 1024u; i += 256u) {
-        let position = first + i / 64u;
+    for (var first = 0u; first < params.positions; first += deep) {
+      for (var i = local; i < deep * side; i += threads) {
+        let position = first + i / side;
         let at = position / params.batch * params.padded + position % params.batch;
-        let r = firstRow + i % 64u;
-        let c = firstColumn + i % 64u;
+        let r = firstRow + i % side;
+        let c = firstColumn + i % side;
         var ofRow = 0.0;
         var ofColumn = 0.0;
         if (position < params.positions && r < params.rows) { ofRow = dy[r * params.stride + at]; }
         if (position < params.positions && c < params.columns) { ofColumn = x[position * params.columns + c]; }
-        ofRows[i / 64u][i % 64u] = ofRow;
-        ofColumns[i / 64u][i % 64u] = ofColumn;
+        ofRows[i] = ofRow;
+        ofColumns[i] = ofColumn;
       }
       workgroupBarrier();
-      for (var k = 0u; k < 16u; k++) {
-        let columns = vec4f(
-          ofColumns[k][column], ofColumns[k][column + 1u], ofColumns[k][column + 2u], ofColumns[k][column + 3u]);
-        for (var r = 0u; r < 4u; r++) { weights[r] += ofRows[k][row + r] * columns; }
+      for (var k = 0u; k < deep * side; k += side) {
+        let at = k + column;
+        let columns = vec4f(ofColumns[at], ofColumns[at + 1u], ofColumns[at + 2u], ofColumns[at + 3u]);
+        for (var r = 0u; r < 4u; r++) { weights[r] += ofRows[k + row + r] * columns; }
       }
       workgroupBarrier();
     }
     var sum = 0.0;
     for (var r = 0u; r < 4u; r++) { sum += dot(weights[r], weights[r]); }
     part[local] = sum;
-    for (var half = 128u; half > 0u; half /= 2u) {
+    for (var half = threads / 2u; half > 0u; half /= 2u) {
       workgroupBarrier();
       if (local < half) { part[local] += part[local + half]; }
     }

@@ -3,14 +3,14 @@ import { defineKernel } from '../kernel.js';
 /** Workgroups that share a long sum. */
 export const sharers = 256;
 
-/** Adds up 256 numbers of a workgroup, in a fixed tree, into `part[0]`. */
+/** Adds up the numbers of a workgroup's threads, in a fixed tree, into `part[0]`. */
 const addUp = `
     part[local] = sum;
-    for (var half = 128u; half > 0u; half /= 2u) {
+    for (var half = threads / 2u; half > 0u; half /= 2u) {
       workgroupBarrier();
       if (local < half) { part[local] += part[local + half]; }
     }`;
-const outside = 'var<workgroup> part: array<f32, 256>;';
+const outside = 'var<workgroup> part: array<f32, threads>;';
 
 /** Sums of squares of what each workgroup goes through. */
 export const squares = defineKernel({
@@ -22,7 +22,7 @@ export const squares = defineKernel({
   outside,
   body: `
     var sum = 0.0;
-    for (var i = group * 256u + local; i < params.count; i += params.groups * 256u) { sum += x[i] * x[i]; }
+    for (var i = group * threads + local; i < params.count; i += params.groups * threads) { sum += x[i] * x[i]; }
     ${addUp}
     if (local == 0u) { sums[group] = part[0]; }`,
 });
@@ -37,7 +37,7 @@ export const total = defineKernel({
   outside,
   body: `
     var sum = 0.0;
-    for (var i = local; i < params.count; i += 256u) { sum += x[i]; }
+    for (var i = local; i < params.count; i += threads) { sum += x[i]; }
     ${addUp}
     if (local == 0u) {
       sum2[0] = part[0] * params.factor;

@@ -7,7 +7,7 @@ import { defineKernel } from '../kernel.js';
 const rates = { count: 'u32', masked: 'u32', learningRate: 'f32', weightDecay: 'f32' } as const;
 
 const ofThread = `
-    let i = group * 64u + local;
+    let i = group * threads + local;
     if (i >= params.count) { return; }
     var kept = 1.0;
     if (params.masked == 1u) { kept = mask[i]; }

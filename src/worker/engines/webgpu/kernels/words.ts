@@ -10,9 +10,9 @@ export const lookUp = defineKernel({
   body: `
     let word = words[group];
     let to = group * params.columns;
-    for (var column = local; column < params.columns; column += 64u) { rows[to + column] = 0.0; }
+    for (var column = local; column < params.columns; column += threads) { rows[to + column] = 0.0; }
     storageBarrier();
-    for (var i = start[word] + local; i < start[word + 1u]; i += 64u) { rows[to + index[i]] = value[i]; }`,
+    for (var i = start[word] + local; i < start[word + 1u]; i += threads) { rows[to + index[i]] = value[i]; }`,
 });
 
 /**
@@ -26,7 +26,7 @@ export const lookUpBack = defineKernel({
   params: { columns: 'u32' },
   threads: 64,
   body: `
-    for (var i = start[group] + local; i < start[group + 1u]; i += 64u) {
+    for (var i = start[group] + local; i < start[group + 1u]; i += threads) {
       var sum = 0.0;
       for (var k = first[group]; k < first[group + 1u]; k++) { sum += dRows[places[k] * params.columns + index[i]]; }
       gradient[i] = sum;
@@ -40,16 +40,16 @@ export const lookUpNorm = defineKernel({
   write: { sums: 'f32' },
   params: { columns: 'u32' },
   threads: 64,
-  outside: 'var<workgroup> part: array<f32, 64>;',
+  outside: 'var<workgroup> part: array<f32, threads>;',
   body: `
     var squares = 0.0;
-    for (var column = local; column < params.columns; column += 64u) {
+    for (var column = local; column < params.columns; column += threads) {
       var sum = 0.0;
       for (var k = first[group]; k < first[group + 1u]; k++) { sum += dRows[places[k] * params.columns + column]; }
       squares += sum * sum;
     }
     part[local] = squares;
-    for (var half = 32u; half > 0u; half /= 2u) {
+    for (var half = threads / 2u; half > 0u; half /= 2u) {
       workgroupBarrier();
       if (local < half) { part[local] += part[local + half]; }
     }
