@@ -3,12 +3,8 @@ import type { RunConfig } from '../shared/run-config.js';
 import type { StepBenchmark } from '../shared/run-events.js';
 import { Streams } from './corpus/batches.js';
 import { startEngine } from './engines/engine.js';
-<<<<<<< HEAD
 import { Later } from './later.js';
-import { initialParameters, modelKinds } from './models/build.js';
-=======
 import { initialParameters, modelKinds, specsOf } from './models/build.js';
->>>>>>> main
 import { createOptimizer } from './optimizers/optimizer.js';
 import { profileOf, Recorder } from './profile.js';
 import { RandomWords } from './random/random.js';

@@ -12,12 +12,8 @@ import { loadCorpus } from './corpus/library.js';
 import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
 import { endOfSentence } from './corpus/tokenise.js';
 import { startEngine, type Engine } from './engines/engine.js';
-<<<<<<< HEAD
 import { Later } from './later.js';
-import { matrixShape, modelKinds } from './models/build.js';
-=======
 import { matrixShape, modelKinds, specsOf } from './models/build.js';
->>>>>>> main
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
 import { layoutOf, startingParameters } from './start.js';
 import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
