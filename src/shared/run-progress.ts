@@ -1,4 +1,4 @@
-import type { RunEvent } from './run-events.js';
+import type { RunEvent, RunEventOf } from './run-events.js';
 import type { RunProgress } from './run-records.js';
 
 /**
@@ -23,12 +23,18 @@ export function progressAfter(progress: RunProgress, sequence: number, event: Ru
         engine: event.engine.name,
       };
     case 'step':
-      return { ...next, loss: finite(event.loss), tokensPerSecond: finite(event.tokensPerSecond) };
+      return {
+        ...next,
+        ...flopsIn(event),
+        loss: finite(event.loss),
+        tokensPerSecond: finite(event.tokensPerSecond),
+      };
     case 'evaluation': {
       const { perplexity } = event;
       const best = progress.bestValidationPerplexity;
       return {
         ...next,
+        ...flopsIn(event),
         validationPerplexity: finite(perplexity),
         bestValidationPerplexity: Number.isFinite(perplexity) ? Math.min(best ?? Infinity, perplexity) : best,
       };
@@ -43,6 +49,11 @@ export function progressAfter(progress: RunProgress, sequence: number, event: Ru
     default:
       return next;
   }
+}
+
+function flopsIn({ flops }: RunEventOf<'step' | 'evaluation'>): Partial<RunProgress> {
+  if (flops === undefined) return {};
+  return { flops: finite(flops.training), flopsOfDense: finite(flops.training / flops.dense) };
 }
 
 function finite(value: number): number | null {

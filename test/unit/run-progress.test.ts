@@ -40,6 +40,7 @@ const step = (at: number, loss: number): RunEvent => ({
   learningRate: 1,
   removingRate: 0,
   tokensPerSecond: 100 + at,
+  flops: { training: 6 * at, dense: 20 * at },
 });
 const evaluation = (at: number, perplexity: number): RunEvent => ({
   type: 'evaluation',

@@ -78,7 +78,7 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
     },
-    facts: os.facts.handler(({ input: { config, vocabulary } }) => factsOf(config, vocabulary)),
+    facts: os.facts.handler(({ input }) => factsOf(input)),
     exports: {
       open: os.exports.open.handler(({ input }) => ({ id: exports.open(input) })),
       read: os.exports.read.handler(({ input: { id } }) => exports.read(id)),

@@ -11,7 +11,14 @@ const startedSchema = z.object({
 });
 const placeSchema = z.object({ step: z.int(), epoch: z.int() });
 
-const shownMetrics = ['loss', 'tokensPerSecond', 'validationPerplexity', 'testPerplexity'] as const;
+const shownMetrics = [
+  'loss',
+  'tokensPerSecond',
+  'validationPerplexity',
+  'testPerplexity',
+  'flops',
+  'flopsOfDense',
+] as const;
 
 /** The last event `started` of a run, as it is stored; undefined where there is none. */
 export function startedOf(connection: Connection, key: number): unknown {

@@ -173,9 +173,18 @@ export const contract = {
       }),
     )
     .output(newsSchema),
-  /** What a configuration amounts to on a corpus of so many words: a trainer process is asked, which knows the models. */
+  /**
+   * What a configuration amounts to on a corpus of so many different words, and so many in its training text where that is known: a
+   * trainer process is asked, which knows the models.
+   */
   facts: oc
-    .input(z.strictObject({ config: runConfigSchema, vocabulary: z.int().min(1).max(100_000_000) }))
+    .input(
+      z.strictObject({
+        config: runConfigSchema,
+        vocabulary: z.int().min(1).max(100_000_000),
+        tokens: z.int().min(0).default(0),
+      }),
+    )
     .output(runFactsSchema),
   exports: exportsContract,
   corpora: corporaContract,
