@@ -72,6 +72,12 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
     },
+    topology: {
+      connections: os.topology.connections.handler(async ({ input: { id } }) => ({
+        rows: await views.connections(id),
+      })),
+      distance: os.topology.distance.handler(({ input: { a, b, matched } }) => views.distance(a, b, matched)),
+    },
     queue: {
       reorder: os.queue.reorder.handler(({ input: { ids, before } }) => {
         commands.reorder(ids, before);
