@@ -39,6 +39,11 @@ export function progressAfter(progress: RunProgress, sequence: number, event: Ru
         bestValidationPerplexity: Number.isFinite(perplexity) ? Math.min(best ?? Infinity, perplexity) : best,
       };
     }
+    case 'sparsity': {
+      const { parameters } = progress;
+      if (parameters === null) return next;
+      return { ...next, parameters: { ...parameters, active: activeAfter(parameters.total, matricesIn(event)) } };
+    }
     case 'finished':
       return { ...next, testPerplexity: finite(event.testPerplexity) };
     case 'failed':
@@ -49,6 +54,22 @@ export function progressAfter(progress: RunProgress, sequence: number, event: Ru
     default:
       return next;
   }
+}
+
+/** Active parameters of a run whose matrices have so many positions and active weights: the rest, biases, always is. */
+export function activeAfter(
+  total: number,
+  { size, active }: { readonly size: number; readonly active: number },
+): number {
+  return Math.max(0, total - size) + active;
+}
+
+function matricesIn({ layers }: RunEventOf<'sparsity'>): { size: number; active: number } {
+  const gates = layers.flatMap((layer) => layer.gates);
+  return {
+    size: gates.reduce((sum, { size }) => sum + size, 0),
+    active: layers.reduce((sum, { active }) => sum + active, 0),
+  };
 }
 
 function flopsIn({ flops }: RunEventOf<'step' | 'evaluation'>): Partial<RunProgress> {
