@@ -1,6 +1,6 @@
 /** Sets of positions as bits: bit i % 8 of byte floor(i / 8). What lies behind the last position is 0. */
 
-const ones = Uint8Array.from({ length: 256 }, (_, byte) => [...byte.toString(2)].filter((bit) => bit === '1').length);
+const ones = Uint8Array.from({ length: 256 }, (_, byte) => countOfWord(byte));
 
 /** How many positions are in the set. */
 export function countOf(bits: Uint8Array): number {

@@ -21,7 +21,7 @@ interface RowBlock {
   readonly rows: number;
 }
 
-export interface MatrixUnits {
+interface MatrixUnits {
   readonly rows: readonly RowBlock[];
   /** Columns are always units. */
   readonly columns: string;
