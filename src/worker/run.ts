@@ -73,6 +73,7 @@ export const nothingDone = (config: RunConfig): Progress => ({
   report: { loss: 0, gradientNorm: 0, steps: 0 },
   best: null,
   trainingMs: 0,
+  flops: { training: 0, dense: 0 },
   validation: { losses: [], stalled: false },
   rewoundAfter: 0,
   method: initialMethodState(config.method),

@@ -24,6 +24,7 @@ import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './
 import { takeWholeGradients } from './sparsity/evidence.js';
 import { penalised } from './sparsity/penalty.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
+import { forwardFlops, trainingFlops } from './flops.js';
 import * as tf from './tf.js';
 
 /** The world outside the loop. */
@@ -174,6 +175,7 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
 
   tf.dispose([...gradients, ...run.state, ...(typeof scale === 'number' ? [] : [scale])]);
   run.state = state;
+  countFlops(run, length * batch, whole);
   progress.step += 1;
 }
 
@@ -192,6 +194,21 @@ function note(run: Trained, { step, length, loss, norm }: Measured): void {
   report.loss += loss;
   report.gradientNorm += norm;
   report.steps += 1;
+}
+
+/** @param wholeGradient whether the gradient of inactive weights was computed */
+function countFlops({ config, model, progress }: Trained, words: number, wholeGradient: boolean): void {
+  if (progress.flops === null) return;
+  const forward = forwardFlops(model.parameters, config.model);
+  progress.flops = {
+    training: progress.flops.training + words * trainingFlops(forward, wholeGradient),
+    dense: progress.flops.dense + words * trainingFlops({ ...forward, sparse: forward.dense }, false),
+  };
+}
+
+/** For an event. */
+function flopsOf({ progress: { flops } }: Pick<Run, 'progress'>) {
+  return flops === null ? {} : { flops };
 }
 
 function descend(run: Trained, gradients: readonly tf.Tensor[], scale: Scale, rate: number): void {
@@ -222,7 +239,17 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   }
   const trainingLoss = progress.epochLoss.sum / progress.epochLoss.words;
   const averaged = optimizer.averaging !== undefined;
-  emit({ type: 'evaluation', step: progress.step, epoch, trainingLoss, loss, perplexity, best, averaged });
+  emit({
+    type: 'evaluation',
+    step: progress.step,
+    epoch,
+    trainingLoss,
+    loss,
+    perplexity,
+    best,
+    averaged,
+    ...flopsOf(run),
+  });
 }
 
 interface Judged {
@@ -254,6 +281,7 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
     learningRate: optimizer.learningRate,
     removingRate: removingRateNow(run),
     tokensPerSecond: clock.speed(),
+    ...flopsOf(run),
   });
   progress.report = { loss: 0, gradientNorm: 0, steps: 0 };
 }
@@ -286,7 +314,7 @@ async function testLosses(run: Run, proceed: () => Promise<boolean>): Promise<Te
 }
 
 function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => void): void {
-  const { progress, reference } = run;
+  const { config, model, progress, reference } = run;
   const { plain: testLoss, cache, dynamic } = losses;
   const best = progress.best!;
   const testPerplexity = Math.exp(testLoss);
@@ -303,6 +331,7 @@ function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => void): 
     bestEpoch: best.epoch,
     bigramPerplexity: reference.test.bigram,
     ...(reference.test.bestPossible === undefined ? {} : { bestPossiblePerplexity: reference.test.bestPossible }),
+    flopsPerWord: forwardFlops(model.parameters, config.model),
     trainingMs: progress.trainingMs,
   });
 }

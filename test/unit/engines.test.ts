@@ -274,7 +274,7 @@ describe('the tensorflow engine', () => {
     ['tensorflow', 'native', 150], // averaging
   ] as const) {
     test(`a run that was begun on ${first} goes on on ${second} and ends as it would have`, async () => {
-      const device = (engine: typeof first | typeof second): Device =>
+      const device = (engine: 'native' | 'tensorflow'): Device =>
         engine === 'native' ? { engine, threads: 1 } : onProcessor;
       const whole = await wholeRun('native');
       const begun = await trainedOn(device(first), { stopAfter });

@@ -16,6 +16,7 @@ import { runsCommand, showCommand } from './runs.js';
 import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
 import { startCommand } from './start.js';
+import { topologyCommand } from './topology.js';
 import { resumeCommand, trainCommand } from './train.js';
 
 /**
@@ -45,6 +46,7 @@ for (const command of [
   renameCommand(),
   exportCommand(),
   compareCommand(),
+  topologyCommand(),
   presetsCommand(),
   dataCommand(),
   serveCommand(),

@@ -8,10 +8,8 @@ import { backendName, type TensorflowBackend } from './library.js';
 import { rawly, types } from './raw.js';
 
 type Inputs = Record<string, tf.Tensor2D>;
-type Register = <Attributes = object>(
-  name: string,
-  compute: (inputs: Inputs, attributes: Attributes) => tf.Tensor[],
-) => void;
+type Register = <Attributes>(name: string, compute: Kernel<Attributes>) => void;
+type Kernel<Attributes> = (inputs: Inputs, attributes: Attributes) => tf.Tensor[];
 
 /**
  * Kernels in place of composed ops that would read from the device, draw numbers in JavaScript, or copy what TensorFlow can

@@ -7,14 +7,14 @@ import * as tf from '../../tf.js';
 export const backendName = 'tensorflow';
 
 /** An attribute of one of TensorFlow's own operations. */
-export interface OpAttribute {
+interface OpAttribute {
   readonly name: string;
   readonly type: number;
   readonly value: boolean | number;
 }
 
 /** A tensor of TensorFlow's, by the number that the binding has given it. */
-export interface RawTensor {
+interface RawTensor {
   readonly id: number;
   readonly shape: number[];
   readonly dtype: number;

@@ -37,7 +37,7 @@ export function readDevices(csv: string): Device[] {
   const rows = csv.trim().split('\n');
   return rows.flatMap((row): Device[] => {
     const [index, name, memory, driver] = row.split(',').map((field) => field.trim());
-    if (!/^\d+$/.test(index) || driver === undefined) return [];
+    if (!/^\d+(, *[^,]+){3}$/.test(row.trim())) return [];
     const bytes = Number(memory) * 2 ** 20;
     return [
       {
