@@ -14,7 +14,7 @@ const cases = Number(process.env['SPARROW_TEST_CASES'] ?? 200);
 describe.each(transports)('over $name', ({ attach }) => {
   test('the owner says who it is', async () => {
     const { client } = await attach(desk().workbench);
-    expect(await client.hello({})).toEqual({ protocol: 2, version: '1.0.0', pid: process.pid });
+    expect(await client.hello({})).toEqual({ protocol: 3, version: '1.0.0', pid: process.pid });
   });
 
   test('runs are made, begin in turn, and are told as they go', async () => {

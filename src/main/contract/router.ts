@@ -1,6 +1,7 @@
 import { implement } from '@orpc/server';
-import { contract, protocol } from '../../shared/contract/contract.js';
+import { contract } from '../../shared/contract/contract.js';
 import { toContractError } from '../../shared/contract/errors.js';
+import { protocol } from '../../shared/contract/protocol.js';
 import { factsOf } from '../trainers/probe.js';
 import { aboutOwner } from '../workbench/about.js';
 import type { Workbench } from '../workbench/workbench.js';
@@ -36,7 +37,7 @@ export function routerOf(workbench: Workbench, version: string) {
         commands.stop(id, now);
         return {};
       }),
-      list: os.runs.list.handler(({ input: { trash, newest } }) => views.list(trash, newest)),
+      list: os.runs.list.handler(({ input }) => views.list(input)),
       get: os.runs.get.handler(({ input: { id } }) => views.get(id)),
       events: os.runs.events.handler(({ input: { id, ...range } }) => views.events(id, range)),
       annotate: os.runs.annotate.handler(({ input }) => {
