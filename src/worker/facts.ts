@@ -1,6 +1,7 @@
 import { methods } from '../shared/methods.js';
 import type { RunConfig } from '../shared/run-config.js';
 import type { RunFacts } from '../shared/run-events.js';
+import type { CorpusSize } from './corpus/corpus.js';
 import { startEngine } from './engines/engine.js';
 import { modelKinds } from './models/build.js';
 import { isSparsifiable } from './models/model.js';
@@ -15,10 +16,9 @@ const trainingPasses = 3;
  * What a configuration amounts to, before anything is trained: sizes from the model's own shapes, densities from the method's
  * own rule. FLOPs are two for each weight of a product and each word (algorithm page 7.2): the lookup of a word vector and
  * biases are not counted.
- * @param vocabulary words of the corpus
  * @throws UserError where it does not fit this machine
  */
-export async function factsOf(config: RunConfig, vocabulary: number): Promise<RunFacts> {
+export async function factsOf(config: RunConfig, { vocabulary, trainingTokens }: CorpusSize): Promise<RunFacts> {
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
   const specs = modelKinds[config.model.kind].parameters(config.model, vocabulary);
@@ -46,6 +46,7 @@ export async function factsOf(config: RunConfig, vocabulary: number): Promise<Ru
     engine: engine.name,
     layout,
     vocabulary,
+    trainingTokens,
     parameters: { total: sum(sizes) + biases, active: sum(active) + biases },
     memoryBytes: bytesNeeded(specs, method, config, layout),
     flopsPerWord: { dense: flops(sizes), sparse: flops(active) },

@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
 import { parseRunConfig } from '../../src/shared/run-config.js';
+import { builtInSize } from '../../src/worker/corpus/built-in-language.js';
 import { factsOf } from '../../src/worker/facts.js';
+import { of, tiny, trained } from './support/trainings.js';
 import { modelKinds } from '../../src/worker/models/build.js';
 import { initialMasks } from '../../src/worker/start.js';
 import { magnitudesOf } from '../../src/worker/sparsity/magnitudes.js';
 import { methods } from '../../src/shared/methods.js';
 
 const vocabulary = 300;
+const size = { vocabulary, trainingTokens: 5000 };
 const model = { embedding: 20, hidden: 30, layers: 2 };
 
 test('active weights are those of the masks that a run would begin with', async () => {
@@ -22,24 +25,30 @@ test('active weights are those of the masks that a run would begin with', async 
       const size = shape.reduce((product, length) => product * length, 1);
       return sum + (masks.get(name)?.positions().length ?? size);
     }, 0);
-    expect((await factsOf(config, vocabulary)).parameters.active).toBe(active);
+    expect((await factsOf(config, size)).parameters.active).toBe(active);
   }
+});
+
+test('on the built-in corpus they are the facts of the run: rare words are missing in a short text', async () => {
+  const config = parseRunConfig(tiny);
+  const { vocabulary, trainingTokens } = builtInSize(config.corpus);
+  expect(vocabulary).toBeLessThan(config.corpus.vocabulary);
+  const [started] = of((await trained(tiny)).events, 'started');
+  expect(started.corpus).toMatchObject({ vocabulary, tokens: { train: trainingTokens } });
+  expect((await factsOf(config, { vocabulary, trainingTokens })).parameters).toEqual(started.parameters);
 });
 
 test('a dense run does all the work, a sparse one its share; a tied decoder is work, a lookup is none', async () => {
   const device = { engine: 'wasm' } as const;
-  const dense = await factsOf(parseRunConfig({ model, method: { kind: 'dense', density: 1 }, device }), vocabulary);
+  const dense = await factsOf(parseRunConfig({ model, method: { kind: 'dense', density: 1 }, device }), size);
   // Two FLOPs a weight and word, once forward and twice backward: LSTM of two layers, and decoder.
   expect(dense.flopsPerWord.dense).toBe(6 * (4 * 30 * (20 + 30) + 4 * 30 * (30 + 30) + vocabulary * 30));
   expect(dense.flopsPerWord.sparse).toBe(dense.flopsPerWord.dense);
-  const sparse = await factsOf(
-    parseRunConfig({ model, method: { kind: 'static', density: 0.25 }, device }),
-    vocabulary,
-  );
+  const sparse = await factsOf(parseRunConfig({ model, method: { kind: 'static', density: 0.25 }, device }), size);
   expect(sparse.flopsPerWord.sparse / sparse.flopsPerWord.dense).toBeCloseTo(0.25, 3);
   const tied = await factsOf(
     parseRunConfig({ model: { ...model, embedding: 30, tied: true }, method: { kind: 'dense', density: 1 }, device }),
-    vocabulary,
+    size,
   );
   expect(tied.flopsPerWord.dense).toBe(6 * (8 * 30 * 60 + vocabulary * 30));
 });

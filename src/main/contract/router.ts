@@ -2,7 +2,6 @@ import { implement } from '@orpc/server';
 import { contract } from '../../shared/contract/contract.js';
 import { toContractError } from '../../shared/contract/errors.js';
 import { protocol } from '../../shared/contract/protocol.js';
-import { factsOf } from '../trainers/probe.js';
 import { aboutOwner } from '../workbench/about.js';
 import type { Workbench } from '../workbench/workbench.js';
 
@@ -79,7 +78,7 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
     },
-    facts: os.facts.handler(({ input: { config, vocabulary } }) => factsOf(config, vocabulary)),
+    facts: os.facts.handler(({ input: { config } }) => workbench.facts(config)),
     exports: {
       open: os.exports.open.handler(({ input }) => ({ id: exports.open(input) })),
       read: os.exports.read.handler(({ input: { id } }) => exports.read(id)),

@@ -177,10 +177,8 @@ export const contract = {
       }),
     )
     .output(newsSchema),
-  /** What a configuration amounts to on a corpus of so many words: a trainer process is asked, which knows the models. */
-  facts: oc
-    .input(z.strictObject({ config: runConfigSchema, vocabulary: z.int().min(1).max(100_000_000) }))
-    .output(runFactsSchema),
+  /** What a configuration amounts to: a trainer process is asked, which knows corpora and models. */
+  facts: oc.input(z.strictObject({ config: runConfigSchema })).output(runFactsSchema),
   exports: exportsContract,
   corpora: corporaContract,
   about: aboutContract,
