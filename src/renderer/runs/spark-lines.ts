@@ -45,7 +45,9 @@ export function useSparkLines(seen: () => readonly string[]): ReadonlyMap<string
     (ids) => {
       clearTimeout(timer);
       const missing = ids.filter((id) => !followed.has(id));
-      if (missing.length > 0) timer = setTimeout(() => void read(missing), followed.size === 0 ? 0 : restMs);
+      if (missing.length === 0) return;
+      if (followed.size === 0) void read(missing);
+      else timer = setTimeout(() => void read(missing), restMs);
     },
     { immediate: true },
   );

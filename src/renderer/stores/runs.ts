@@ -71,6 +71,7 @@ export const useRuns = defineStore('runs', () => {
       found.push(...told.damaged);
       before = told.next;
       if (status.value === 'loading') status.value = 'partial';
+      await new Promise((resolve) => setTimeout(resolve)); // what is here is shown, and asks for its curves, before the rest
     } while (before !== null);
     for (const id of missed) forget(id);
     damaged.value = found;
