@@ -87,20 +87,24 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     while (progress.window < windows.length) {
       const window = windows[progress.window];
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
-      trainOnWindow(run, window, update !== undefined);
-      progress.window += 1;
-      await run.engine.apart?.keepUp();
-      if (update === 'at once') {
-        settle(run);
-        updateAtOnce(run, emit);
+      try {
+        trainOnWindow(run, window, update !== undefined);
+        progress.window += 1;
+        await run.engine.apart?.keepUp();
+        if (update !== undefined || progress.window === windows.length || isReportDue(run)) settle(run);
+      } catch (error) {
+        if (!(error instanceof Divergence)) throw error;
+        clock.tick(window.length * streams.train.batch);
+        report(run, clock, emit); // curves show where it broke
+        throw error;
       }
+      if (update === 'at once') updateAtOnce(run, emit);
       clock.tick(window.length * streams.train.batch);
-      if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
+      if (isReportDue(run)) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
       if (observer.pauseRequested()) await pause();
     }
 
-    settle(run);
     exchangeAverages(run);
     const loss = await evaluate(model, streams.valid, bptt, proceed);
     if (loss !== undefined) judge(run, loss, emit);
@@ -179,23 +183,6 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
   progress.step += 1;
 }
 
-/** Brings what a device has computed apart into the progress of a run. @throws UserError where training has diverged */
-function settle(run: Trained): void {
-  for (const measured of run.later?.read() ?? []) note(run, measured);
-}
-
-/** @throws UserError where training has diverged */
-function note(run: Trained, { step, length, loss, norm }: Measured): void {
-  if (!Number.isFinite(loss)) throw divergence(run, step, `the loss is ${loss}`);
-  if (!Number.isFinite(norm)) throw divergence(run, step, `the norm of the gradient is ${norm}`);
-  const { epochLoss, report } = run.progress;
-  epochLoss.sum += loss * length;
-  epochLoss.words += length;
-  report.loss += loss;
-  report.gradientNorm += norm;
-  report.steps += 1;
-}
-
 /** @param wholeGradient whether the gradient of inactive weights was computed */
 function countFlops({ config, model, progress }: Trained, words: number, wholeGradient: boolean): void {
   if (progress.flops === null) return;
@@ -209,6 +196,28 @@ function countFlops({ config, model, progress }: Trained, words: number, wholeGr
 /** For an event. */
 function flopsOf({ progress: { flops } }: Pick<Run, 'progress'>) {
   return flops === null ? {} : { flops };
+}
+
+/** Brings what a device has computed apart into the progress of a run. @throws UserError where training has diverged */
+function settle(run: Trained): void {
+  for (const measured of run.later?.read() ?? []) note(run, measured);
+}
+
+/** @throws Divergence after the step at which training has diverged, which is the last one that is told */
+function note(run: Trained, { step, length, loss, norm }: Measured): void {
+  const { epochLoss, report } = run.progress;
+  epochLoss.sum += loss * length;
+  epochLoss.words += length;
+  report.loss += loss;
+  report.gradientNorm += norm;
+  report.steps += 1;
+  const diverged = divergenceOf(run, step, [
+    ['the loss', loss],
+    ['the norm of the gradient', norm],
+  ]);
+  if (diverged === undefined) return;
+  run.progress.step = step;
+  throw diverged;
 }
 
 function descend(run: Trained, gradients: readonly tf.Tensor[], scale: Scale, rate: number): void {
@@ -229,10 +238,10 @@ function descend(run: Trained, gradients: readonly tf.Tensor[], scale: Scale, ra
 function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const { model, optimizer, progress } = run;
   const perplexity = Math.exp(loss);
-  if (!Number.isFinite(perplexity)) throw divergence(run, progress.step, `the validation loss is ${loss}`);
+  const diverged = divergenceOf(run, progress.step, [['the validation perplexity', perplexity]]);
   const epoch = progress.epoch + 1;
   const active = run.method.masks === 'pruned' ? activeWeights(run) : undefined;
-  const best = progress.best === null || isBetter({ loss, active }, progress.best);
+  const best = diverged === undefined && (progress.best === null || isBetter({ loss, active }, progress.best));
   if (best) {
     progress.best = { epoch, loss, active };
     run.checkpoints.saveBest(epoch, weightsOf(model.parameters, optimizer.averaging === 'wholeAverage'));
@@ -250,6 +259,7 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
     averaged,
     ...flopsOf(run),
   });
+  if (diverged !== undefined) throw diverged;
 }
 
 interface Judged {
@@ -268,8 +278,11 @@ function activeWeights({ model }: Run): number {
   return model.parameters.reduce((sum, { activeCount }) => sum + activeCount, 0);
 }
 
+function isReportDue({ config, progress }: Run): boolean {
+  return progress.step === 1 || progress.step % config.training.reportEvery === 0;
+}
+
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
-  settle(run);
   const { optimizer, progress } = run;
   const { loss, gradientNorm: norm, steps } = progress.report;
   emit({
@@ -318,7 +331,8 @@ function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => void): 
   const { plain: testLoss, cache, dynamic } = losses;
   const best = progress.best!;
   const testPerplexity = Math.exp(testLoss);
-  if (!Number.isFinite(testPerplexity)) throw divergence(run, progress.step, `the test loss is ${testLoss}`);
+  const diverged = divergenceOf(run, progress.step, [['the test perplexity', testPerplexity]]);
+  if (diverged !== undefined) throw diverged;
   emit({
     type: 'finished',
     step: progress.step,
@@ -359,10 +373,22 @@ function noteStall({ config, progress }: Run, loss: number): void {
   progress.validation = { losses: [...losses, loss], stalled };
 }
 
-function divergence({ config }: Pick<Run, 'config'>, step: number, what: string): UserError {
+class Divergence extends UserError {
+  override readonly name = 'Divergence';
+}
+
+/** What is wrong with the first of these measures that is no finite number, if one is. */
+function divergenceOf(
+  { config }: Pick<Run, 'config'>,
+  step: number,
+  measures: readonly (readonly [what: string, value: number])[],
+): Divergence | undefined {
+  const broken = measures.find(([, value]) => !Number.isFinite(value));
+  if (broken === undefined) return undefined;
+  const [what, value] = broken;
   const rate = config.optimizer.kind === 'adam' ? 'optimizer.adam.learningRate' : 'optimizer.learningRate';
-  return new UserError(
-    `training diverged at step ${step}, ${what}: lower ${rate} or optimizer.clip and start a new run`,
+  return new Divergence(
+    `training diverged at step ${step}, ${what} is ${value}: lower ${rate} or optimizer.clip and start a new run`,
   );
 }
 
