@@ -2,6 +2,7 @@ import { implement } from '@orpc/server';
 import { contract } from '../../shared/contract/contract.js';
 import { toContractError } from '../../shared/contract/errors.js';
 import { protocol } from '../../shared/contract/protocol.js';
+import { bestOf, probeEngines } from '../trainers/probe.js';
 import { aboutOwner } from '../workbench/about.js';
 import type { Workbench } from '../workbench/workbench.js';
 
@@ -103,6 +104,11 @@ export function routerOf(workbench: Workbench, version: string) {
       delete: os.corpora.delete.handler(async ({ input: { name } }) => ({ freedBytes: await corpora.delete(name) })),
     },
     about: os.about.handler(() => aboutOwner(version, database)),
+    devices: os.devices.handler(async () => {
+      const reports = await probeEngines();
+      const best = bestOf(reports);
+      return reports.map((report) => ({ ...report, auto: report === best }));
+    }),
     settings: {
       get: os.settings.get.handler(({ input: { name } }) => {
         const value = views.setting(name);

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { engineNames, type EngineName } from '../../shared/engines.js';
+import { engineNames, preference, type EngineName } from '../../shared/engines.js';
 import { messageOf, UserError } from '../../shared/errors.js';
 import type { RunConfig } from '../../shared/run-config.js';
 import {
@@ -27,6 +27,15 @@ export async function probeEngines(): Promise<EngineReport[]> {
     }),
   );
   return perEngine.flat();
+}
+
+/** What `auto` comes to. */
+export function bestOf(reports: readonly EngineReport[]): EngineReport | undefined {
+  return preference
+    .map(([engine, kind]) =>
+      reports.find(({ name, works, device }) => works && name === engine && device?.kind === kind),
+    )
+    .find((report) => report !== undefined);
 }
 
 /** @param env in place of this process's environment */
