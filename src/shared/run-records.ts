@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { runConfigSchema } from './run-config.js';
 import { failureSchema, runEventSchema } from './run-events.js';
-import { isEnd, trainerStateSchema, type TrainerEnd } from './run-state.js';
+import { trainerStateSchema } from './run-state-schema.js';
+import { isEnd, type TrainerEnd } from './run-state.js';
 
 /**
  * What the database knows of a run: stored facts only. Whether a run is running is not among them; that is derived, from

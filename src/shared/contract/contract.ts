@@ -15,7 +15,7 @@ import {
 } from '../run-records.js';
 import { topologyContract } from './topology.js';
 import { startedSchema } from '../run-events.js';
-import { runStateSchema } from '../run-state.js';
+import { runStateSchema } from '../run-state-schema.js';
 import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
 
 /**
