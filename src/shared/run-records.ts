@@ -149,17 +149,6 @@ export const checkpointRowSchema = z.object({
 });
 export type CheckpointRow = z.output<typeof checkpointRowSchema>;
 
-/** A distribution at a step: `counts[i]` values lie from `edges[i]` to `edges[i + 1]`. */
-export const histogramSchema = z.object({
-  step: count,
-  layer: z.string(),
-  /** What is counted, such as `magnitude`. */
-  kind: z.string(),
-  edges: z.array(z.number()),
-  counts: z.array(z.number()),
-});
-export type Histogram = z.output<typeof histogramSchema>;
-
 /** A corpus that runs can name. */
 export const corpusRowSchema = z.object({
   name: z.string(),
