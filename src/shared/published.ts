@@ -4,6 +4,8 @@ import file from '../../resources/published.json';
 /** Results that others have published, to be drawn beside one's own. Perplexities. */
 const publishedSchema = z.array(
   z.strictObject({
+    /** That of its recipe, where there is a preset. */
+    name: z.string(),
     corpus: z.string(),
     /** What it is called beside its line. */
     word: z.string(),

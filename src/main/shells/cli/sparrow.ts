@@ -10,6 +10,8 @@ import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
 import { queueCommand } from './queue.js';
 import { presetsCommand } from './presets.js';
+import { reportCommand } from './report.js';
+import { reproduceCommand } from './reproduce.js';
 import { runsCommand, showCommand } from './runs.js';
 import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
@@ -44,6 +46,8 @@ for (const command of [
   exportCommand(),
   compareCommand(),
   presetsCommand(),
+  reproduceCommand(),
+  reportCommand(),
   dataCommand(),
   serveCommand(),
   benchCommand(),

@@ -1,0 +1,126 @@
+import { writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { explained, UserError } from '../../../shared/errors.js';
+import { rowsAt } from '../../../shared/tables/plan.js';
+import {
+  reportOf,
+  type ReportedRow,
+  type RunFindings,
+  type Spread,
+  type TableReport,
+} from '../../../shared/tables/report.js';
+import { tableNamed, usualSeeds } from '../../../shared/tables/table.js';
+import { tables } from '../../../shared/tables/tables.js';
+import { runCorpusJob } from '../../corpora.js';
+import { corporaFolder } from '../../data-folder.js';
+import { csvLines } from '../../store/csv.js';
+import { reportTable } from '../../store/table-export.js';
+import type { ReadableStore } from '../../store/store.js';
+import { readRuns, withStore } from './read-runs.js';
+import { withTableOptions, type TableOptions } from './reproduce.js';
+import { integer, percent, perplexity, table as aligned } from './text.js';
+
+/** `sparrow report TABLE [--scale quick|full] [--seeds N] [--csv FILE] [--json]` */
+export function reportCommand(): Command {
+  return withTableOptions(
+    new Command('report').description(
+      'What a table has come to: each row with its seeds, mean and spread, beside what was published.',
+    ),
+  )
+    .argument('<table>', 'E1 to E10')
+    .option('--csv <file>', 'as CSV, a line for each run; - is standard output')
+    .option('--json', 'as JSON')
+    .action(async (name: string, { scale, seeds, csv, json }: TableOptions & { csv?: string }) => {
+      const table = tableNamed(name, tables);
+      const { runs } = await readRuns(false);
+      const { corpora } = await runCorpusJob({ type: 'list', folder: corporaFolder() });
+      const rows = rowsAt(
+        table,
+        scale,
+        corpora.map((corpus) => corpus.name),
+      );
+      const make = (findings: (id: string) => RunFindings) =>
+        reportOf(table, scale, rows, seeds ?? usualSeeds[scale], runs, findings);
+      const report = withStore((store) => make((id) => findingsOf(store, id))) ?? make(() => nothingFound);
+      if (json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+      else if (csv === undefined) process.stdout.write(shown(report));
+      if (csv !== undefined) write(csv, [...csvLines(reportTable(report))].join(''));
+    });
+}
+
+const nothingFound: RunFindings = { started: null, averaging: false, sparsity: [] };
+
+function findingsOf(store: ReadableStore, id: string): RunFindings {
+  return {
+    started: store.runs.started(id),
+    averaging: store.events.of(id, { types: ['averaging'], limit: 1 }).length > 0,
+    sparsity: store.sparsity.rows(id),
+  };
+}
+
+function write(file: string, text: string): void {
+  if (file === '-') {
+    process.stdout.write(text);
+    return;
+  }
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new UserError(`cannot write ${file}: ${explained(error).message}`);
+  }
+}
+
+function shown({ table, title, question, scale, rows }: TableReport): string {
+  const header = ['row', 'seeds', 'validation', 'test', 'published', 'active', 'minutes', ''];
+  const lines = rows.map((row) => [
+    row.title,
+    `${finishedOf(row).length}/${row.runs.length}`,
+    spread(row.validation),
+    spread(row.test),
+    row.published === null ? '' : `${row.published.validation} / ${row.published.test}`,
+    row.parameters === null ? '' : integer(row.parameters.active),
+    minutesOf(row),
+    remarks(row),
+  ]);
+  return `${table}, ${scale}: ${title}\n${question}\n\n${aligned([header, ...lines])}${gatesOf(rows)}${problems(rows)}`;
+}
+
+function spread(value: Spread | null): string {
+  if (value === null) return '';
+  return value.sd === null ? perplexity(value.mean) : `${perplexity(value.mean)} ± ${value.sd.toFixed(2)}`;
+}
+
+function finishedOf({ runs }: ReportedRow) {
+  return runs.filter(({ state }) => state === 'finished');
+}
+
+/** Of a run, on average. */
+function minutesOf(row: ReportedRow): string {
+  const finished = finishedOf(row);
+  if (finished.length === 0) return '';
+  return (finished.reduce((sum, { minutes }) => sum + minutes, 0) / finished.length).toFixed(1);
+}
+
+function remarks({ runs }: ReportedRow): string {
+  const reasons = new Set(runs.flatMap(({ uninformative }) => uninformative ?? []));
+  return reasons.size === 0 ? '' : `not informative: ${[...reasons].join('; ')}`;
+}
+
+/** Densities of gates after the last update. */
+function gatesOf(rows: readonly ReportedRow[]): string {
+  const lines = rows.flatMap(({ title, gates }) =>
+    gates.map(({ layer, gate, initial, final }) => [title, layer, gate, percent(initial), percent(final)]),
+  );
+  return lines.length === 0 ? '' : `\n${aligned([['row', 'layer', 'gate', 'at first', 'at last'], ...lines])}`;
+}
+
+/** What is not as it should be, run by run. */
+function problems(rows: readonly ReportedRow[]): string {
+  const lines = rows.flatMap(({ runs }) =>
+    runs.flatMap(({ id, state, problem }) => {
+      if (id === null || !['failed', 'interrupted', 'stopped', 'paused'].includes(state)) return [];
+      return [`${id} is ${state}${problem === null ? '' : `: ${problem}`}\n`];
+    }),
+  );
+  return lines.length === 0 ? '' : `\n${lines.join('')}`;
+}
