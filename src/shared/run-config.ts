@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deviceIdPattern, engineNames } from './engines.js';
 import { UserError } from './errors.js';
 import { broken, methodSchema } from './method-config.js';
 import { methods } from './methods.js';
@@ -93,9 +94,14 @@ const evaluationSchema = z.strictObject({
 
 const deviceSchema = z.strictObject({
   engine: z
-    .enum(['auto', 'native', 'wasm'])
+    .enum(['auto', ...engineNames])
     .default('auto')
     .describe('What computes; auto takes the fastest that works here.'),
+  id: z
+    .string()
+    .regex(deviceIdPattern, 'must be auto, cpu, cuda:0 or gpu:0, with another number for another GPU')
+    .default('auto')
+    .describe('The device it computes on, as "sparrow devices" lists them; auto takes the best.'),
   threads: z
     .int()
     .min(0)

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deviceSchema, engineNames } from './engines.js';
 import { measured } from './numbers.js';
 
 /**
@@ -25,7 +26,15 @@ const layerDescription = z.object({
 
 export const startedSchema = z.object({
   type: z.literal('started'),
-  engine: z.object({ name: z.string(), version: z.string(), threads: count, features: z.array(z.string()) }),
+  engine: z.object({
+    name: z.string(),
+    /** Of its libraries. */
+    version: z.string(),
+    threads: count,
+    features: z.array(z.string()),
+    /** What it computes on, with its driver. Runs of earlier versions have not told it. */
+    device: deviceSchema.optional(),
+  }),
   layout: z.enum(['packed', 'masked']),
   corpus: z.object({
     name: z.string(),
@@ -148,12 +157,16 @@ export type RunEvent = z.output<typeof runEventSchema>;
 export const runEventTypes = runEventSchema.options.map(({ shape }) => shape.type.value);
 export type RunEventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
-/** Whether an engine works on this machine. */
+/** Whether an engine works on this machine, on one of its devices. */
 const engineReport = z.object({
-  name: z.string(),
+  name: z.enum(engineNames),
   works: z.boolean(),
   /** Version and features, or why it does not work. */
   detail: z.string(),
+  /** Where it was tried; null where there is no such device. */
+  device: deviceSchema.nullable(),
+  /** Where it could be tried. */
+  devices: z.array(deviceSchema),
 });
 export type EngineReport = z.output<typeof engineReport>;
 
@@ -200,7 +213,7 @@ export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
   z.strictObject({ alive: z.literal(true) }),
   z.strictObject({ refused: failureSchema }),
-  z.strictObject({ engines: z.array(engineReport) }),
+  z.strictObject({ engine: engineReport }),
   z.strictObject({ benchmark: stepBenchmarkSchema }),
   z.strictObject({ facts: runFactsSchema }),
 ]);
@@ -217,8 +230,8 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
     corpora: z.string(),
     resume: z.boolean(),
   }),
-  /** Try every engine. */
-  z.object({ type: z.literal('probe') }),
+  /** Try an engine on one of its devices, or on the first. */
+  z.object({ type: z.literal('probe'), engine: z.enum(engineNames), id: z.string() }),
   /** Time training steps. */
   z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count, profile: z.boolean() }),
   /** Say what a configuration amounts to, on a corpus of so many words. */

@@ -198,11 +198,11 @@ export function adoptWeights(parameters: readonly Parameter[], weights: Tensors)
 export function describeRun(run: Run): RunEventOf<'started'> {
   const { config, engine, layout, corpus, reference, streams, model, resumedFrom } = run;
   const { parameters } = model;
-  const { name, version, threads, features } = engine;
+  const { name, version, device, threads, features } = engine;
   const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
   return {
     type: 'started',
-    engine: { name, version, threads, features: [...features] },
+    engine: { name, version, device, threads, features: [...features] },
     layout,
     corpus: {
       name: corpus.name,

@@ -3,7 +3,7 @@ import { messageOf, UserError } from '../shared/errors.js';
 import { methods, type MethodRow } from '../shared/methods.js';
 import { needsMaskedLayout } from '../shared/optimizer-config.js';
 import type { RunConfig } from '../shared/run-config.js';
-import type { Engine } from './engines/engine.js';
+import { layoutOn, type Engine } from './engines/engine.js';
 import { initialParameters, matricesOf, modelKinds } from './models/build.js';
 import type { ParameterSpec } from './models/model.js';
 import { createOptimizer } from './optimizers/optimizer.js';
@@ -15,9 +15,9 @@ import { Checkpoints } from './storage/checkpoint.js';
 
 /** Where the weights of a run begin. */
 
-/** How sparse weights are stored: as asked for, or as suits engine, density and what else is kept of each weight. */
+/** How sparse weights are stored: as asked for where the engine can, or as suits engine, density and what else is kept of each weight. */
 export function layoutOf({ device, method, optimizer }: RunConfig, engine: Engine): Layout {
-  if (device.layout !== 'auto') return device.layout;
+  if (device.layout !== 'auto') return layoutOn(engine, device.layout);
   return needsMaskedLayout(optimizer, method)
     ? 'masked'
     : engine.preferredLayout(methods[method.kind].masks === 'pruned' ? 1 : method.density);

@@ -138,6 +138,21 @@ describe('the native engine', () => {
     }
   });
 
+  test('a device that it has not is refused with those that it has', async () => {
+    const message = 'device.id: "cuda:0" is no device of the native engine: it has cpu';
+    await expect(startEngine({ engine: 'native', id: 'cuda:0', threads: 1 })).rejects.toThrow(message);
+    await expect(startEngine({ engine: 'auto', id: 'gpu:99', threads: 1 })).rejects.toThrow(
+      /^device.id: no engine works on gpu:99/,
+    );
+  });
+
+  test('tells with its run what it computes on', async () => {
+    const [{ engine }] = of(await wholeRun('native'), 'started');
+    expect(engine.device).toMatchObject({ id: 'cpu', kind: 'cpu', driver: null });
+    expect(engine.device!.name).toContain(engine.features[0]);
+    expect(engine.device!.memory).toBeGreaterThan(1e8);
+  });
+
   test('a run that diverges says so', async () => {
     const config = { ...small, optimizer: { learningRate: 1000, clip: 1e9, weightDecay: 1 } };
     await expect(trainedOn({ engine: 'native', threads: 2 }, { config })).rejects.toThrow(

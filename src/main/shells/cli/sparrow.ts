@@ -5,6 +5,7 @@ import { noteCommand, renameCommand, tagCommand } from './annotate.js';
 import { benchCommand } from './bench.js';
 import { pauseCommand, removeCommand, stopCommand } from './control.js';
 import { dataCommand } from './data.js';
+import { devicesCommand } from './devices.js';
 import { doctorCommand } from './doctor.js';
 import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
@@ -51,6 +52,7 @@ for (const command of [
   dataCommand(),
   serveCommand(),
   benchCommand(),
+  devicesCommand(),
   doctorCommand(),
 ]) {
   program.addCommand(inheritSettings(command));
