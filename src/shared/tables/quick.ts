@@ -20,7 +20,7 @@ export function quickBase(corpus: QuickCorpus): PartialRunConfig {
   };
 }
 
-/** The best of a few, after 4 epochs of Selfish-RNN on mini-PTB: for Adam 1e-3, 3e-3, 6e-3 and 1e-2, for momentum 1, 2 and 4. */
+/** The best of a few, after 4 epochs of Selfish-RNN on mini-PTB: for Adam 1e-3, 3e-3, 6e-3, 1e-2 and 2e-2, for momentum 1, 2 and 4. */
 export const quickRates: Rates = { momentum: 2, adam: 1e-2 };
 
 /** Units of the dense network with as many parameters as a third of the quick one has: by the vocabulary (algorithm page 2.7). */

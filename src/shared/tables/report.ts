@@ -18,7 +18,7 @@ export interface RunFindings {
   readonly sparsity: readonly SparsityRow[];
 }
 
-export interface ReportedRun {
+interface ReportedRun {
   readonly seed: number;
   /** Null where there is none yet. */
   readonly id: string | null;
@@ -38,7 +38,7 @@ export interface Spread {
   readonly sd: number | null;
 }
 
-export interface GateDensity {
+interface GateDensity {
   readonly layer: string;
   readonly gate: string;
   /** When training began and after its last update, mean over seeds. */
@@ -137,7 +137,7 @@ function uninformative(
   return null;
 }
 
-export function spreadOf(values: readonly number[]): Spread | null {
+function spreadOf(values: readonly number[]): Spread | null {
   const { length } = values;
   if (length === 0) return null;
   const mean = values.reduce((sum, value) => sum + value, 0) / length;
