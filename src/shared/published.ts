@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import file from '../../resources/published.json';
 
-/** Results that others have published, to be drawn beside one's own. Perplexities. */
+/** Results that others have published, to be drawn beside one's own. Perplexities; null where none is published. */
+const perplexity = z.number().gt(1).nullable();
 const publishedSchema = z.array(
   z.strictObject({
     /** That of its recipe, where there is a preset. */
@@ -11,8 +12,10 @@ const publishedSchema = z.array(
     word: z.string(),
     model: z.string(),
     density: z.number().gt(0).max(1),
-    validation: z.number().gt(1),
-    test: z.number().gt(1),
+    validation: perplexity,
+    test: perplexity,
+    /** Standard deviations over several seeds. */
+    spread: z.strictObject({ validation: z.number().gt(0), test: z.number().gt(0) }).optional(),
     source: z.string(),
   }),
 );

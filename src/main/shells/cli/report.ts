@@ -77,7 +77,7 @@ function shown({ table, title, question, scale, rows }: TableReport): string {
     `${finishedOf(row).length}/${row.runs.length}`,
     spread(row.validation),
     spread(row.test),
-    row.published === null ? '' : `${row.published.validation} / ${row.published.test}`,
+    row.published === null ? '' : `${figure(row.published.validation)} / ${figure(row.published.test)}`,
     row.parameters === null ? '' : integer(row.parameters.active),
     minutesOf(row),
     remarks(row),
@@ -88,6 +88,10 @@ function shown({ table, title, question, scale, rows }: TableReport): string {
 function spread(value: Spread | null): string {
   if (value === null) return '';
   return value.sd === null ? perplexity(value.mean) : `${perplexity(value.mean)} ± ${value.sd.toFixed(2)}`;
+}
+
+function figure(published: number | null): string {
+  return published === null ? '-' : perplexity(published);
 }
 
 function finishedOf({ runs }: ReportedRow) {
