@@ -8,6 +8,7 @@ import { demonstrate } from './demonstration.js';
 import { Exports } from './exports.js';
 import { News } from './news.js';
 import { Scheduler, type SchedulerOptions } from './scheduler.js';
+import { Tables } from './tables.js';
 import { Views } from './views.js';
 
 export interface WorkbenchOptions extends Omit<SchedulerOptions, 'folderOf'> {
@@ -25,6 +26,7 @@ export class Workbench {
   readonly news: News;
   readonly exports: Exports;
   readonly corpora: Corpora;
+  readonly tables: Tables;
   /** Path of its file. */
   readonly database: string;
 
@@ -41,8 +43,9 @@ export class Workbench {
     this.commands = new Commands(store, this.scheduler, changes, folderOf);
     this.views = new Views(store, reader, this.scheduler.states, changes);
     this.news = new News(store, reader, this.views, changes);
-    this.exports = new Exports(store, this.scheduler.states);
     this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name));
+    this.tables = new Tables(this.commands, this.views, this.corpora, reader);
+    this.exports = new Exports(store, this.scheduler.states, (asked) => this.tables.report(asked));
     this.database = store.path;
   }
 

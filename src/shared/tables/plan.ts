@@ -2,7 +2,15 @@ import type { RunView } from '../contract/contract.js';
 import { UserError } from '../errors.js';
 import type { RunConfig } from '../run-config.js';
 import { runOf, taskFor, type Task } from './standing.js';
-import { configOf, quickCorpusAmong, type Scale, type Table, type TableRow } from './table.js';
+import {
+  configOf,
+  quickCorpora,
+  quickCorpusAmong,
+  usualSeeds,
+  type Scale,
+  type Table,
+  type TableRow,
+} from './table.js';
 
 /** A run that a table needs, and what is to be done about it. */
 export interface PlannedRun {
@@ -47,4 +55,12 @@ export function planOf(
   throw new UserError(
     `${table.id} at ${scale} scale is trained on ${name}, which is not here: "sparrow data fetch ${name}" first`,
   );
+}
+
+/** What a table asks for with its usual seeds; how long an epoch takes depends on the machine, and on the row. */
+export function costOf(table: Table, scale: Scale): { rows: number; runs: number; epochs: number } {
+  const rows = rowsAt(table, scale, quickCorpora);
+  const seeds = usualSeeds(table, scale);
+  const epochs = rows.reduce((sum, row) => sum + configOf(table, scale, row, 0).training.epochs, 0);
+  return { rows: rows.length, runs: rows.length * seeds, epochs: epochs * seeds };
 }

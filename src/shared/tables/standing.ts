@@ -3,11 +3,17 @@ import { differences, type RunConfig } from '../run-config.js';
 
 /**
  * The run that belongs to a row: the one with its configuration, whatever it is called and wherever it is computed. Tables
- * that ask for the same run share it. Of several it is a finished one, or else the newest.
+ * that ask for the same run share it. Of several it is a finished one, or else the newest; never one in the trash. A run of a
+ * version that did not have a field yet has its default.
  */
 export function runOf(config: RunConfig, views: readonly RunView[]): RunView | undefined {
-  const fitting = views.filter(({ record }) => isSame(record.config, config));
+  const fitting = views.filter(({ record }) => record.trashed === null && isSame(record.config, config));
   return fitting.find(({ state }) => state.state === 'finished') ?? fitting.at(-1);
+}
+
+/** The newest in the trash that would belong to it. */
+export function trashedRunOf(config: RunConfig, views: readonly RunView[]): RunView | undefined {
+  return views.findLast(({ record }) => record.trashed !== null && isSame(record.config, config));
 }
 
 function isSame(a: RunConfig, b: RunConfig): boolean {

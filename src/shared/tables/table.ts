@@ -31,6 +31,8 @@ export interface Table {
   /** On one of the texts that quick rows can be trained on. */
   readonly quick: (corpus: QuickCorpus) => readonly TableRow[];
   readonly full: readonly TableRow[];
+  /** How many seeds a full row has, where that is more than one. */
+  readonly fullSeeds?: number;
 }
 
 /** Mini-PTB where it has been imported under this name, or else the built-in language. */
@@ -43,7 +45,9 @@ export function quickCorpusAmong(corpora: readonly string[]): QuickCorpus {
 }
 
 /** How many seeds a row has unless somebody asks for others. */
-export const usualSeeds: Readonly<Record<Scale, number>> = { quick: 3, full: 1 };
+export function usualSeeds({ fullSeeds = 1 }: Table, scale: Scale): number {
+  return scale === 'quick' ? 3 : fullSeeds;
+}
 
 /**
  * The run of a row with one of its seeds, the first one of which is that of its recipe.

@@ -3,7 +3,9 @@ import { Command } from 'commander';
 import { explained, UserError } from '../../../shared/errors.js';
 import { rowsAt } from '../../../shared/tables/plan.js';
 import {
+  reportedRuns,
   reportOf,
+  remarksOf,
   type ReportedRow,
   type RunFindings,
   type Spread,
@@ -32,23 +34,18 @@ export function reportCommand(): Command {
     .option('--json', 'as JSON')
     .action(async (name: string, { scale, seeds, csv, json }: TableOptions & { csv?: string }) => {
       const table = tableNamed(name, tables);
-      const { runs } = await readRuns(false);
+      const views = [...(await readRuns(false)).runs, ...(await readRuns(true)).runs];
       const { corpora } = await runCorpusJob({ type: 'list', folder: corporaFolder() });
-      const rows = rowsAt(
-        table,
-        scale,
-        corpora.map((corpus) => corpus.name),
-      );
-      const make = (findings: (id: string) => RunFindings) =>
-        reportOf(table, scale, rows, seeds ?? usualSeeds[scale], runs, findings);
-      const report = withStore((store) => make((id) => findingsOf(store, id))) ?? make(() => nothingFound);
+      const names = corpora.map((corpus) => corpus.name);
+      const asked = [table, scale, rowsAt(table, scale, names), seeds ?? usualSeeds(table, scale), views] as const;
+      const ids = reportedRuns(...asked);
+      const findings = withStore((store) => new Map(ids.map((id) => [id, findingsOf(store, id)])));
+      const report = reportOf(...asked, findings ?? new Map<string, RunFindings>());
       if (json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
       else if (csv === undefined) process.stdout.write(shown(report));
       if (csv !== undefined) write(csv, [...csvLines(reportTable(report))].join(''));
     });
 }
-
-const nothingFound: RunFindings = { started: null, averaging: false, sparsity: [] };
 
 function findingsOf(store: ReadableStore, id: string): RunFindings {
   return {
@@ -77,10 +74,10 @@ function shown({ table, title, question, scale, rows }: TableReport): string {
     `${finishedOf(row).length}/${row.runs.length}`,
     spread(row.validation),
     spread(row.test),
-    row.published === null ? '' : `${figure(row.published.validation)} / ${figure(row.published.test)}`,
+    publishedFigures(row),
     row.parameters === null ? '' : integer(row.parameters.active),
     minutesOf(row),
-    remarks(row),
+    remarksOf(row).join('; '),
   ]);
   return `${table}, ${scale}: ${title}\n${question}\n\n${aligned([header, ...lines])}${gatesOf(rows)}${problems(rows)}`;
 }
@@ -90,8 +87,12 @@ function spread(value: Spread | null): string {
   return value.sd === null ? perplexity(value.mean) : `${perplexity(value.mean)} ± ${value.sd.toFixed(2)}`;
 }
 
-function figure(published: number | null): string {
-  return published === null ? '-' : perplexity(published);
+function publishedFigures({ published }: ReportedRow): string {
+  if (published === null) return '';
+  const { validation, test, spread: sd } = published;
+  const figure = (value: number | null, deviation: number | undefined) =>
+    value === null ? '-' : spread({ mean: value, sd: deviation ?? null });
+  return `${figure(validation, sd?.validation)} / ${figure(test, sd?.test)}`;
 }
 
 function finishedOf({ runs }: ReportedRow) {
@@ -103,11 +104,6 @@ function minutesOf(row: ReportedRow): string {
   const finished = finishedOf(row);
   if (finished.length === 0) return '';
   return (finished.reduce((sum, { minutes }) => sum + minutes, 0) / finished.length).toFixed(1);
-}
-
-function remarks({ runs }: ReportedRow): string {
-  const reasons = new Set(runs.flatMap(({ uninformative }) => uninformative ?? []));
-  return reasons.size === 0 ? '' : `not informative: ${[...reasons].join('; ')}`;
 }
 
 /** Densities of gates after the last update. */
@@ -122,7 +118,8 @@ function gatesOf(rows: readonly ReportedRow[]): string {
 function problems(rows: readonly ReportedRow[]): string {
   const lines = rows.flatMap(({ runs }) =>
     runs.flatMap(({ id, state, problem }) => {
-      if (id === null || !['failed', 'interrupted', 'stopped', 'paused'].includes(state)) return [];
+      if (id === null || !['failed', 'interrupted', 'stopped', 'paused', 'trashed'].includes(state)) return [];
+      if (state === 'trashed') return [`${id} is in the trash: "sparrow rm --restore ${id}" takes it out\n`];
       return [`${id} is ${state}${problem === null ? '' : `: ${problem}`}\n`];
     }),
   );

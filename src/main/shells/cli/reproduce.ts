@@ -1,11 +1,10 @@
 import { Command, Option } from 'commander';
-import type { Client } from '../../../shared/contract/client.js';
-import type { RunConfig } from '../../../shared/run-config.js';
-import { planOf, type PlannedRun } from '../../../shared/tables/plan.js';
-import { scales, tableNamed, usualSeeds, type Scale } from '../../../shared/tables/table.js';
+import type { ReproducedRun } from '../../../shared/contract/tables.js';
+import { costOf } from '../../../shared/tables/plan.js';
+import { scales, type Scale } from '../../../shared/tables/table.js';
 import { tables } from '../../../shared/tables/tables.js';
 import { askInBackground } from './session.js';
-import { table as aligned } from './text.js';
+import { integer, table as aligned } from './text.js';
 import { wholeNumber } from './train.js';
 
 export interface TableOptions {
@@ -13,9 +12,6 @@ export interface TableOptions {
   readonly seeds?: number;
   readonly json?: true;
 }
-
-/** A trainer that dies while nobody watches is started again. */
-const restarts = 3;
 
 /** `sparrow reproduce [TABLE] [--scale quick|full] [--seeds N] [--threads N] [--json]` */
 export function reproduceCommand(): Command {
@@ -27,19 +23,14 @@ export function reproduceCommand(): Command {
     .argument('[table]', 'E1 to E10')
     .option('--threads <n>', 'most threads of each run, where not as its row says', wholeNumber(0, 1024))
     .option('--json', 'what was done about each run, as a JSON array')
-    .action(async (name: string | undefined, options: TableOptions & { threads?: number }) => {
-      if (name === undefined) {
-        process.stdout.write(options.json === true ? `${JSON.stringify(listing())}\n` : listed());
+    .action(async (table: string | undefined, options: TableOptions & { threads?: number }) => {
+      const { json, ...how } = options;
+      if (table === undefined) {
+        process.stdout.write(json === true ? `${JSON.stringify(listing())}\n` : listed());
         return;
       }
-      const table = tableNamed(name, tables);
-      const { scale, seeds = usualSeeds[scale], threads, json } = options;
-      const done = await askInBackground(async (client) => {
-        const [{ runs }, { corpora }] = [await client.runs.list({}), await client.corpora.list({})];
-        const here = { views: runs, corpora: corpora.map((corpus) => corpus.name) };
-        return queue(client, planOf(table, scale, seeds, here), threads);
-      });
-      process.stdout.write(json === true ? `${JSON.stringify(done)}\n` : told(done));
+      const { runs } = await askInBackground((client) => client.tables.reproduce({ table, ...how }));
+      process.stdout.write(json === true ? `${JSON.stringify(runs)}\n` : told(runs));
     });
 }
 
@@ -51,62 +42,36 @@ export function withTableOptions(command: Command): Command {
         .choices(scales)
         .default('quick'),
     )
-    .option('--seeds <n>', 'how many seeds of each row (quick 3, full 1)', wholeNumber(1, 1000));
+    .option('--seeds <n>', 'how many seeds of each row (quick 3, full 1, E2 full 3)', wholeNumber(1, 1000));
 }
 
-interface Done {
-  readonly id: string;
-  readonly row: string;
-  readonly seed: number;
-  readonly done: 'queued' | 'resumed' | 'nothing';
-  readonly state: string;
-}
+const words: Readonly<Record<ReproducedRun['done'], (run: ReproducedRun) => string>> = {
+  queued: () => 'queued',
+  resumed: ({ state }) => `was ${state}: resumed`,
+  nothing: ({ state }) => `is ${state}`,
+  refused: ({ state, problem }) => `stays ${state}: ${problem ?? ''}`,
+};
 
-async function queue(client: Client, plan: readonly PlannedRun[], threads: number | undefined): Promise<Done[]> {
-  const fresh = plan.filter(({ task }) => task === 'create');
-  const configs = fresh.map(({ config }) => withThreads(config, threads));
-  const { ids } = configs.length === 0 ? { ids: [] } : await client.runs.create({ configs, restarts });
-  const done: Done[] = [];
-  for (const { row, config, view, task } of plan) {
-    const what = { row: row.name, seed: config.seed };
-    if (view === undefined) {
-      done.push({
-        id: ids[fresh.findIndex((planned) => planned.config === config)],
-        ...what,
-        done: 'queued',
-        state: 'queued',
-      });
-      continue;
-    }
-    const { id } = view.record;
-    if (task === 'resume') await client.runs.resume({ id, restarts, ...(threads === undefined ? {} : { threads }) });
-    done.push({ id, ...what, done: task === 'resume' ? 'resumed' : 'nothing', state: view.state.state });
-  }
-  return done;
-}
-
-function withThreads(config: RunConfig, threads: number | undefined): RunConfig {
-  return threads === undefined ? config : { ...config, device: { ...config.device, threads } };
-}
-
-function told(done: readonly Done[]): string {
-  const count = (what: Done['done']) => done.filter((one) => one.done === what).length;
-  const lines = done.map(({ id, row, seed, done: what, state }) => [
-    row,
-    `seed ${seed}`,
-    id,
-    what === 'nothing' ? `is ${state}` : what === 'resumed' ? `was ${state}: resumed` : what,
-  ]);
-  return `${aligned(lines)}${count('queued')} queued, ${count('resumed')} resumed, ${count('nothing')} there already\n`;
+function told(runs: readonly ReproducedRun[]): string {
+  const count = (what: ReproducedRun['done']) => runs.filter(({ done }) => done === what).length;
+  const lines = runs.map((run) => [run.row, `seed ${run.seed}`, run.id, words[run.done](run)]);
+  const refused = count('refused') === 0 ? '' : `, ${count('refused')} not resumed`;
+  return `${aligned(lines)}${count('queued')} queued, ${count('resumed')} resumed, ${count('nothing')} there already${refused}\n`;
 }
 
 function listing() {
-  return tables.map(({ id, title, question, quick, full }) => {
-    return { id, title, question, rows: { quick: quick('mini-ptb').length, full: full.length } };
+  return tables.map((table) => {
+    const { id, title, question } = table;
+    return { id, title, question, quick: costOf(table, 'quick'), full: costOf(table, 'full') };
   });
 }
 
+/** What each asks for: rows, runs with the usual seeds, and epochs of all of them. */
 function listed(): string {
-  const rows = listing().map(({ id, title, rows: { quick, full } }) => [id, String(quick), String(full), title]);
-  return aligned([['table', 'quick rows', 'full rows', ''], ...rows]);
+  const costs = listing().map(({ id, title, quick, full }) => {
+    const cells = [quick, full].flatMap(({ rows, runs, epochs }) => [integer(rows), integer(runs), integer(epochs)]);
+    return [id, ...cells, title];
+  });
+  const header = ['', 'quick: rows', 'runs', 'epochs', 'full: rows', 'runs', 'epochs', ''];
+  return aligned([header, ...costs]);
 }
