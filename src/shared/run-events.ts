@@ -10,6 +10,14 @@ import { measured } from './numbers.js';
 const count = z.int().min(0);
 const finite = z.number();
 
+/** FLOPs for each word, were it dense and as it is. */
+const flopsPerWord = z.object({ dense: finite, sparse: finite });
+
+/**
+ * FLOPs of all training steps so far, as they went and were there no masks. Runs of earlier versions have not told them.
+ */
+const flopsSoFar = z.object({ training: finite, dense: finite }).optional();
+
 /** Perplexity of simple models and, where the language is known, of a perfect one, on one split. */
 const referencePerplexities = z.object({
   unigram: measured,
@@ -60,6 +68,7 @@ const step = z.object({
   learningRate: measured,
   removingRate: measured,
   tokensPerSecond: measured,
+  flops: flopsSoFar,
 });
 
 const evaluation = z.object({
@@ -74,13 +83,15 @@ const evaluation = z.object({
   best: z.boolean(),
   /** Whether averaged weights were measured. */
   averaged: z.boolean(),
+  flops: flopsSoFar,
 });
 
 const averaging = z.object({
   type: z.literal('averaging'),
   step: count,
   epoch: count,
-  cause: z.enum(['trigger', 'configured']),
+  /** A restart: averages that there were begin anew. */
+  cause: z.enum(['trigger', 'configured', 'restart']),
 });
 
 const sparsity = z.object({
@@ -122,11 +133,15 @@ const finished = z.object({
   testPerplexity: measured,
   /** With a neural cache, where the run asks for it. */
   cachePerplexity: measured.optional(),
+  /** By dynamic evaluation, where the run asks for it. */
+  dynamicPerplexity: measured.optional(),
   bestValidationPerplexity: measured,
   bestEpoch: count,
   bigramPerplexity: measured,
   /** Of the test text, where the language is known. */
   bestPossiblePerplexity: measured.optional(),
+  /** Of a forward pass of the network that was tested. */
+  flopsPerWord: flopsPerWord.optional(),
   trainingMs: finite,
 });
 
@@ -192,11 +207,12 @@ export const runFactsSchema = z.object({
   engine: z.string(),
   layout: z.enum(['packed', 'masked']),
   vocabulary: count,
-  parameters: z.object({ total: count, active: count }),
+  /** Active at first, and, of a network that is pruned to a density, in the end. */
+  parameters: z.object({ total: count, active: count, activeInTheEnd: count }),
   /** Of weights, gradients and what the optimiser keeps. */
   memoryBytes: finite,
-  /** Of training, forward and backward, were it dense and as it is. */
-  flopsPerWord: z.object({ dense: finite, sparse: finite }),
+  /** Of training, forward and backward, in the mean over it, as far as a configuration decides that; and of a forward pass in the end. */
+  flopsPerWord: z.object({ training: flopsPerWord, inference: flopsPerWord }),
 });
 export type RunFacts = z.output<typeof runFactsSchema>;
 
@@ -234,8 +250,8 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('probe'), engine: z.enum(engineNames), id: z.string() }),
   /** Time training steps. */
   z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count, profile: z.boolean() }),
-  /** Say what a configuration amounts to, on a corpus of so many words. */
-  z.object({ type: z.literal('facts'), config: z.unknown(), vocabulary: count }),
+  /** Say what a configuration amounts to, on a corpus of so many different words and so many in its training text. */
+  z.object({ type: z.literal('facts'), config: z.unknown(), vocabulary: count, tokens: count }),
   /** Every event up to this number is where no crash can lose it. */
   z.object({ type: z.literal('acknowledge'), sequence: count }),
   /** Write a checkpoint after the step at hand (of the next epoch, if this one is being evaluated) and wait. */

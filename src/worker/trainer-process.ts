@@ -110,7 +110,7 @@ const port = openPort((message) => {
       );
       break;
     case 'facts':
-      void factsOf(parseRunConfig(command.config), command.vocabulary).then(
+      void factsOf(parseRunConfig(command.config), command).then(
         (facts) => answer({ facts }),
         (error: unknown) => answer({ refused: explain(error) }),
       );

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { activeAfter } from '../../shared/run-progress.js';
 import { runProgressSchema, type RunProgress } from '../../shared/run-records.js';
 import type { Connection } from './connection.js';
 import { parseRow } from './errors.js';
@@ -11,7 +12,14 @@ const startedSchema = z.object({
 });
 const placeSchema = z.object({ step: z.int(), epoch: z.int() });
 
-const shownMetrics = ['loss', 'tokensPerSecond', 'validationPerplexity', 'testPerplexity'] as const;
+const shownMetrics = [
+  'loss',
+  'tokensPerSecond',
+  'validationPerplexity',
+  'testPerplexity',
+  'flops',
+  'flopsOfDense',
+] as const;
 
 /** The last event `started` of a run, as it is stored; undefined where there is none. */
 export function startedOf(connection: Connection, key: number): unknown {
@@ -55,10 +63,25 @@ export function progressOf(connection: Connection, key: number, what: string): R
     ...lastEventOf(connection, key, what),
     ...Object.fromEntries(shownMetrics.map((name) => [name, newest.get(name) ?? null])),
     bestValidationPerplexity: lowest(connection, key, 'validationPerplexity'),
-    parameters: started?.parameters ?? null,
+    parameters: started === undefined ? null : parametersNow(connection, key, started.parameters),
     engine: started?.engine.name ?? null,
   };
   return parseRow(runProgressSchema, progress, what);
+}
+
+/** With the masks of the last topology update. */
+function parametersNow(
+  connection: Connection,
+  key: number,
+  { total, active }: { readonly total: number; readonly active: number },
+): { total: number; active: number } {
+  const sql = `SELECT sum(size), sum(active) FROM sparsity WHERE run = ? AND gate IS NULL
+    AND sequence = (SELECT max(sequence) FROM sparsity_updates WHERE run = ?)`;
+  const [size, activeNow] = connection.query(sql).row(key, key) as [number | null, number | null];
+  return {
+    total,
+    active: size === null || activeNow === null ? active : activeAfter(total, { size, active: activeNow }),
+  };
 }
 
 /** The last value of each shown metric; null where that is no finite number. */

@@ -2,7 +2,6 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { engineNames, type EngineName } from '../../shared/engines.js';
 import { messageOf, UserError } from '../../shared/errors.js';
-import type { RunConfig } from '../../shared/run-config.js';
 import {
   trainerMessageSchema,
   type EngineReport,
@@ -54,8 +53,8 @@ export async function benchStep(
  * Has a trainer process say what a configuration amounts to.
  * @throws UserError where it does not fit the machine
  */
-export async function factsOf(config: RunConfig, vocabulary: number): Promise<RunFacts> {
-  const answer = await ask({ type: 'facts', config, vocabulary }, 60_000);
+export async function factsOf(command: Omit<Extract<TrainerCommand, { type: 'facts' }>, 'type'>): Promise<RunFacts> {
+  const answer = await ask({ type: 'facts', ...command }, 60_000);
   if ('facts' in answer) return answer.facts;
   throw new Error('a question for facts was answered with something else');
 }

@@ -17,6 +17,7 @@ import { runsCommand, showCommand } from './runs.js';
 import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
 import { startCommand } from './start.js';
+import { topologyCommand } from './topology.js';
 import { resumeCommand, trainCommand } from './train.js';
 
 /**
@@ -46,6 +47,7 @@ for (const command of [
   renameCommand(),
   exportCommand(),
   compareCommand(),
+  topologyCommand(),
   presetsCommand(),
   reproduceCommand(),
   reportCommand(),
