@@ -3,6 +3,7 @@ import awdLstmMosWikitext2 from '../../resources/presets/awd-lstm-mos-wikitext-2
 import awdLstmPtb from '../../resources/presets/awd-lstm-ptb.json';
 import awdLstmWikitext2 from '../../resources/presets/awd-lstm-wikitext-2.json';
 import denseLstmPtb from '../../resources/presets/dense-lstm-ptb.json';
+import denseRhnPtb from '../../resources/presets/dense-rhn-ptb.json';
 import denseOnLstmPtb from '../../resources/presets/dense-on-lstm-ptb.json';
 import dsrLstmPtb from '../../resources/presets/dsr-lstm-ptb.json';
 import globalMagnitudeLstmPtb from '../../resources/presets/global-magnitude-lstm-ptb.json';
@@ -82,6 +83,7 @@ const files: Readonly<Record<string, { readonly sentence: string; readonly confi
   'static-er-lstm-ptb': staticErLstmPtb,
   'dense-lstm-ptb': denseLstmPtb,
   'selfish-rhn-ptb': selfishRhnPtb,
+  'dense-rhn-ptb': denseRhnPtb,
   'selfish-on-lstm-ptb': selfishOnLstmPtb,
   'selfish-on-lstm-1300-ptb': selfishOnLstm1300Ptb,
   'dense-on-lstm-ptb': denseOnLstmPtb,

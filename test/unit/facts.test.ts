@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-config.js';
 import { factsOf } from '../../src/worker/facts.js';
-import { modelKinds } from '../../src/worker/models/build.js';
-import { initialMasks } from '../../src/worker/start.js';
+import { modelKinds, specsOf } from '../../src/worker/models/build.js';
+import { initialMasks, startingParameters } from '../../src/worker/start.js';
 import { magnitudesOf } from '../../src/worker/sparsity/magnitudes.js';
 import { methods } from '../../src/shared/methods.js';
 
@@ -30,6 +30,22 @@ test('active weights are those of the masks that a run would begin with', async 
 const device = { engine: 'wasm' } as const;
 const flopsOf = async (config: PartialRunConfig, tokens = 0) =>
   (await factsOf(parseRunConfig({ model, device, ...config }), { vocabulary, tokens })).flopsPerWord;
+
+test('runs with one initial seed begin with the same weights and masks, whatever their own', () => {
+  const begun = (seed: number, initialSeed: number) => {
+    const config = parseRunConfig({ model, seed, training: { initialSeed }, device: { engine: 'wasm' } });
+    const specs = specsOf(config.model, vocabulary);
+    const parameters = startingParameters(specs, methods.selfish, config, 'packed', '');
+    const values = parameters.map((parameter) => parameter.read('values'));
+    for (const parameter of parameters) parameter.dispose();
+    const masks = [...initialMasks(specs, methods.selfish, config).values()].map((mask) => mask.positions());
+    return { values, masks };
+  };
+  expect(begun(2, 5)).toEqual(begun(3, 5));
+  expect(begun(2, 5)).toEqual(begun(5, 0));
+  expect(begun(2, 0).values).not.toEqual(begun(3, 0).values);
+  expect(begun(2, 0).masks).not.toEqual(begun(3, 0).masks);
+});
 
 test('a dense run does all the work, a sparse one its share; a tied decoder is work, a lookup is none', async () => {
   const dense = await flopsOf({ method: { kind: 'dense', density: 1 } });

@@ -47,7 +47,7 @@ const onLstm = {
     ...{ activationReg: 2, temporalActivationReg: 1 },
   },
   method: { ...rhn.method, density: 0.45 },
-  optimizer: { ...rhn.optimizer, frozenRate: false },
+  optimizer: { ...rhn.optimizer, frozenRate: false, restartAverages: '500,1000' },
   corpus: { name: 'ptb' },
   training: { epochs: 1000, batch: 20, bptt: 70, windows: 'random', windowDelta: 0, evaluationBatch: 10 },
 };
@@ -60,7 +60,7 @@ const mos = {
     ...{ activationReg: 2, temporalActivationReg: 1 },
   },
   method: onLstm.method,
-  optimizer: onLstm.optimizer,
+  optimizer: { ...onLstm.optimizer, restartAverages: '' },
   corpus: { name: 'wikitext-2' },
   training: { ...onLstm.training, batch: 15, microBatch: 5, windowDelta: 20 },
 };
@@ -98,6 +98,21 @@ test.each<[string, object]>([
   [
     'global-magnitude-lstm-ptb',
     { ...lstm, method: { ...lstm.method, kind: 'global-magnitude', initialiser: 'er', removingRate: 0.7 } },
+  ],
+  [
+    'dense-rhn-ptb',
+    {
+      ...{ ...rhn, seed: 1, method: dense },
+      model: {
+        ...{ ...rhn.model, initialRange: 0.04, transformBias: -2 },
+        dropout: { embedding: 0.25, input: 0.75, recurrent: 0.25, output: 0.75 },
+      },
+      // Its loss is the sum of 35 steps.
+      optimizer: {
+        ...{ kind: 'sgd', learningRate: 0.2 * 35, weightDecay: 1e-7 / 35, clip: 10 / 35 },
+        schedule: { kind: 'decay', factor: 1 / 1.02, from: 20, every: 1 },
+      },
+    },
   ],
   [
     'dense-on-lstm-ptb',

@@ -3,10 +3,9 @@ import type { AskedTable, ReproducedRun } from '../../shared/contract/tables.js'
 import { UserError } from '../../shared/errors.js';
 import type { RunConfig } from '../../shared/run-config.js';
 import { planOf, rowsAt, type PlannedRun } from '../../shared/tables/plan.js';
-import { reportedRuns, reportOf, type RunFindings, type TableReport } from '../../shared/tables/report.js';
+import { reportOf, type TableReport } from '../../shared/tables/report.js';
 import { tableNamed, usualSeeds } from '../../shared/tables/table.js';
 import { tables } from '../../shared/tables/tables.js';
-import type { StoreReader } from '../store/reader.js';
 import type { Commands } from './commands.js';
 import type { Corpora } from './corpora.js';
 import type { Views } from './views.js';
@@ -19,24 +18,28 @@ export class Tables {
   readonly #commands: Commands;
   readonly #views: Views;
   readonly #corpora: Corpora;
-  readonly #reader: StoreReader;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(commands: Commands, views: Views, corpora: Corpora, reader: StoreReader) {
+  constructor(commands: Commands, views: Views, corpora: Corpora) {
     this.#commands = commands;
     this.#views = views;
     this.#corpora = corpora;
-    this.#reader = reader;
   }
 
   /** @throws UserError where there is no such table */
   async report({ table: name, scale, seeds }: AskedTable): Promise<TableReport> {
     const table = tableNamed(name, tables);
-    const [views, corpora] = [await this.#runs(), await this.#names()];
-    const asked = [table, scale, rowsAt(table, scale, corpora), seeds ?? usualSeeds(table, scale), views] as const;
-    const findings = new Map<string, RunFindings>();
-    for (const id of reportedRuns(...asked)) findings.set(id, await this.#findings(id, table.gates === true));
-    return reportOf(...asked, findings);
+    const rows = rowsAt(table, scale, await this.#names());
+    const asked = { table, scale, rows, seeds: seeds ?? usualSeeds(table, scale), views: await this.#runs() };
+    return reportOf(asked, {
+      started: (id) => this.#views.started(id),
+      averaging: async (id) => {
+        const { events } = await this.#views.events(id, { from: 0, types: ['averaging'], limit: 1 });
+        return events.length > 0;
+      },
+      sparsity: (id) => this.#views.sparsity(id, 0),
+      distance: (...places) => this.#views.distance(...places),
+    });
   }
 
   /**
@@ -92,15 +95,6 @@ export class Tables {
   async #names(): Promise<string[]> {
     const { corpora } = await this.#corpora.list();
     return corpora.map(({ name }) => name);
-  }
-
-  async #findings(id: string, withGates: boolean): Promise<RunFindings> {
-    const averaging = await this.#reader.ask('events', 'of', id, { types: ['averaging'], limit: 1 });
-    return {
-      started: await this.#views.started(id),
-      averaging: averaging.length > 0,
-      sparsity: withGates ? await this.#views.sparsity(id, 0) : [],
-    };
   }
 }
 

@@ -16,6 +16,8 @@ export interface WorkbenchOptions extends Omit<SchedulerOptions, 'folderOf'> {
   readonly runsFolder: string;
   /** Of the same database, in another thread. */
   readonly reader: StoreReader;
+  /** Of the corpus process, if not the one beside this. */
+  readonly corpusProgram?: string;
   /** Likewise, for what takes a second or more: reads of rows do not wait for it. */
   readonly analyst: StoreReader;
 }
@@ -45,8 +47,8 @@ export class Workbench {
     this.commands = new Commands(store, this.scheduler, changes, folderOf);
     this.views = new Views(store, { reader, analyst }, this.scheduler.states, changes);
     this.news = new News(store, reader, this.views, changes);
-    this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name));
-    this.tables = new Tables(this.commands, this.views, this.corpora, reader);
+    this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name), options.corpusProgram);
+    this.tables = new Tables(this.commands, this.views, this.corpora);
     this.exports = new Exports(store, this.scheduler.states, (asked) => this.tables.report(asked));
     this.database = store.path;
   }

@@ -5,18 +5,22 @@ import type { RunConfig } from '../run-config.js';
 import type { RunEventOf } from '../run-events.js';
 import type { SparsityRow } from '../run-records.js';
 import { tableRow } from '../run-table.js';
+import type { MaskPlace, NetworkDistance } from '../topology.js';
 import { runOf, trashedRunOf } from './standing.js';
 import { configOf, scales, type Scale, type Table, type TableRow } from './table.js';
 
 /** What a table has come to: the runs of each row, their mean and spread, and what others have published. */
 
-/** What is known of a run besides its record. */
-export interface RunFindings {
-  readonly started: RunEventOf<'started'> | null;
-  /** Whether it has begun to average. */
-  readonly averaging: boolean;
-  /** Layers and gates after each topology update, where the table tells them. */
-  readonly sparsity: readonly SparsityRow[];
+type Answer<T> = T | Promise<T>;
+
+/** Where a report finds what the records of runs do not say. */
+export interface ReportSource {
+  started(id: string): Answer<RunEventOf<'started'> | null>;
+  /** Whether a run has begun to average. */
+  averaging(id: string): Answer<boolean>;
+  /** Layers and gates after each topology update. */
+  sparsity(id: string): Answer<readonly SparsityRow[]>;
+  distance(a: MaskPlace, b: MaskPlace, matched: boolean): Answer<NetworkDistance>;
 }
 
 const count = z.int().min(0);
@@ -42,6 +46,19 @@ export type ReportedRun = z.output<typeof reportedRunSchema>;
 const spreadSchema = z.object({ mean: z.number(), sd: figure });
 export type Spread = z.output<typeof spreadSchema>;
 
+/** How far apart the masks of a row's runs are, mean over all pairs of seeds. */
+const topologySchema = z.object({
+  first: z.number(),
+  last: z.number(),
+  /** At last, with units matched. */
+  matched: z.number(),
+  /** What independent masks would have. */
+  chance: z.number(),
+  /** From the first masks of a run to its last ones. */
+  moved: z.number(),
+});
+type RowTopology = z.output<typeof topologySchema>;
+
 const reportedRowSchema = z.object({
   name: z.string(),
   title: z.string(),
@@ -55,6 +72,8 @@ const reportedRowSchema = z.object({
   published: publishedResultSchema.nullable(),
   /** Densities when training began and after the last update, mean over seeds; empty unless the table asks for them. */
   gates: z.array(z.object({ layer: z.string(), gate: z.string(), initial: z.number(), final: z.number() })),
+  /** Null unless the table asks for it and there are two finished runs. */
+  topology: topologySchema.nullable(),
 });
 export type ReportedRow = z.output<typeof reportedRowSchema>;
 
@@ -67,61 +86,49 @@ export const tableReportSchema = z.object({
 });
 export type TableReport = z.output<typeof tableReportSchema>;
 
-/**
- * @param seeds how many each row should have
- * @param views all runs, those in the trash as well, the oldest first
- * @param findings by the id of a run, of those that `reportedRuns` names
- */
-export function reportOf(
-  table: Table,
-  scale: Scale,
-  rows: readonly TableRow[],
-  seeds: number,
-  views: readonly RunView[],
-  findings: ReadonlyMap<string, RunFindings>,
-): TableReport {
-  const { id, title, question, gates } = table;
-  const reported = rows.map((row): ReportedRow => {
-    const configs = configsOf(table, scale, row, seeds);
-    const found = configs.map((config) => ({ config, view: runOf(config, views) }));
-    const runs = found.map(({ config, view }) =>
-      view === undefined
-        ? missingRun(config, views)
-        : reportedRun(config, view, findings.get(view.record.id) ?? nothingFound),
-    );
-    const finished = runs.filter(({ state }) => state === 'finished');
-    return {
-      name: row.name,
-      title: row.title,
-      epochs: configs[0].training.epochs,
-      runs,
-      validation: spreadOf(finished.flatMap(({ validation }) => validation ?? [])),
-      test: spreadOf(finished.flatMap(({ test }) => test ?? [])),
-      parameters: found.map(({ view }) => view?.record.progress.parameters).find((known) => known != null) ?? null,
-      published: published.find(({ name }) => name === row.published) ?? null,
-      gates: gates === true ? gateDensities(finished.flatMap((run) => findings.get(run.id ?? '') ?? [])) : [],
-    };
-  });
+/** What a report is about. */
+export interface Asked {
+  readonly table: Table;
+  readonly scale: Scale;
+  readonly rows: readonly TableRow[];
+  /** How many each row should have. */
+  readonly seeds: number;
+  /** All runs, those in the trash as well, the oldest first. */
+  readonly views: readonly RunView[];
+}
+
+export async function reportOf(asked: Asked, source: ReportSource): Promise<TableReport> {
+  const { table, scale, rows } = asked;
+  const { id, title, question } = table;
+  const reported: ReportedRow[] = [];
+  for (const row of rows) reported.push(await reportedRow(row, asked, source));
   return { table: id, title, question, scale, rows: reported };
 }
 
-/** The runs that a report is about, where they are there. */
-export function reportedRuns(
-  table: Table,
-  scale: Scale,
-  rows: readonly TableRow[],
-  seeds: number,
-  views: readonly RunView[],
-): string[] {
-  const configs = rows.flatMap((row) => configsOf(table, scale, row, seeds));
-  return configs.flatMap((config) => runOf(config, views)?.record.id ?? []);
-}
-
-const nothingFound: RunFindings = { started: null, averaging: false, sparsity: [] };
-
-function configsOf(table: Table, scale: Scale, row: TableRow, seeds: number): [RunConfig, ...RunConfig[]] {
-  const config = (index: number) => configOf(table, scale, row, index);
-  return [config(0), ...Array.from({ length: seeds - 1 }, (_, index) => config(index + 1))];
+async function reportedRow(row: TableRow, asked: Asked, source: ReportSource): Promise<ReportedRow> {
+  const { table, scale, seeds, views } = asked;
+  const runs: ReportedRun[] = [];
+  let parameters: ReportedRow['parameters'] = null;
+  for (let index = 0; index < seeds; index++) {
+    const config = configOf(table, scale, row, index);
+    const view = runOf(config, views);
+    runs.push(view === undefined ? missingRun(config, views) : await reportedRun(config, view, source));
+    parameters ??= view?.record.progress.parameters ?? null;
+  }
+  const finished = runs.flatMap((run) => (run.state === 'finished' && run.id !== null ? { ...run, id: run.id } : []));
+  const ids = finished.map((run) => run.id);
+  return {
+    name: row.name,
+    title: row.title,
+    epochs: configOf(table, scale, row, 0).training.epochs,
+    runs,
+    validation: spreadOf(finished.flatMap(({ validation }) => validation ?? [])),
+    test: spreadOf(finished.flatMap(({ test }) => test ?? [])),
+    parameters,
+    published: published.find(({ name }) => name === row.published) ?? null,
+    gates: table.tells === 'gates' ? await gateDensities(ids, source) : [],
+    topology: table.tells === 'topology' ? await topologyOf(ids, source) : null,
+  };
 }
 
 function missingRun(config: RunConfig, views: readonly RunView[]): ReportedRun {
@@ -132,16 +139,15 @@ function missingRun(config: RunConfig, views: readonly RunView[]): ReportedRun {
   };
 }
 
-function reportedRun(config: RunConfig, view: RunView, findings: RunFindings): ReportedRun {
-  const { seed } = config;
+async function reportedRun(config: RunConfig, view: RunView, source: ReportSource): Promise<ReportedRun> {
   const { id, state, bestValidationPerplexity, testPerplexity, durationMs } = tableRow(view.record, view.state);
   return {
-    ...{ seed, id, state },
+    ...{ seed: config.seed, id, state },
     problem: problemOf(view),
     validation: bestValidationPerplexity,
     test: testPerplexity,
     minutes: durationMs / 60_000,
-    uninformative: state === 'finished' ? uninformative(config, testPerplexity, findings) : null,
+    uninformative: state === 'finished' ? await uninformative(id, config, testPerplexity, source) : null,
   };
 }
 
@@ -151,16 +157,18 @@ function problemOf({ state }: RunView): string | null {
 }
 
 /** A run that did not do what its row is about, or has learnt less than how often words occur. */
-function uninformative(
+async function uninformative(
+  id: string,
   { optimizer: { kind } }: RunConfig,
   test: number | null,
-  { started, averaging }: RunFindings,
-): string | null {
+  source: ReportSource,
+): Promise<string | null> {
+  const started = await source.started(id);
   const unigram = started?.corpus.reference.test.unigram;
   if (test === null || !Number.isFinite(test)) return 'its perplexity is not finite';
   if (unigram !== undefined && test > unigram) return `above the unigram's perplexity, ${unigram.toFixed(1)}`;
-  if ((kind === 'snt-asgd' || kind === 'nt-asgd') && !averaging) return 'averaging never began';
-  return null;
+  const averages = kind === 'snt-asgd' || kind === 'nt-asgd';
+  return averages && !(await source.averaging(id)) ? 'averaging never began' : null;
 }
 
 /** What a row's figures do not say: runs without a result, and results that say nothing about the row. */
@@ -181,9 +189,10 @@ function spreadOf(values: readonly number[]): Spread | null {
   return { mean, sd: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (length - 1)) };
 }
 
-function gateDensities(runs: readonly RunFindings[]): ReportedRow['gates'] {
+async function gateDensities(ids: readonly string[], source: ReportSource): Promise<ReportedRow['gates']> {
   const byGate = new Map<string, { layer: string; gate: string; initial: number[]; final: number[] }>();
-  for (const { sparsity } of runs) {
+  for (const id of ids) {
+    const sparsity = await source.sparsity(id);
     const last = Math.max(...sparsity.map(({ update }) => update));
     for (const { update, layer, gate, active, size } of sparsity) {
       if (gate === null || (update !== 0 && update !== last)) continue;
@@ -198,4 +207,25 @@ function gateDensities(runs: readonly RunFindings[]): ReportedRow['gates'] {
     const [before, after] = [spreadOf(initial), spreadOf(final)];
     return before === null || after === null ? [] : { layer, gate, initial: before.mean, final: after.mean };
   });
+}
+
+async function topologyOf(ids: readonly string[], source: ReportSource): Promise<RowTopology | null> {
+  const pairs = ids.flatMap((a, i) => ids.slice(i + 1).map((b) => [a, b] as const));
+  if (pairs.length === 0) return null;
+  const found = { first: [], last: [], matched: [], chance: [], moved: [] } as Record<keyof RowTopology, number[]>;
+  for (const [a, b] of pairs) {
+    found.first.push((await source.distance({ run: a, update: 0 }, { run: b, update: 0 }, false)).distance);
+    const { distance, matched, chance } = await source.distance({ run: a }, { run: b }, true);
+    found.last.push(distance);
+    found.matched.push(matched ?? distance);
+    found.chance.push(chance);
+  }
+  for (const id of ids) {
+    found.moved.push((await source.distance({ run: id, update: 0 }, { run: id }, false)).distance);
+  }
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    ...{ first: mean(found.first), last: mean(found.last), matched: mean(found.matched) },
+    ...{ chance: mean(found.chance), moved: mean(found.moved) },
+  };
 }

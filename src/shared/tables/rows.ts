@@ -39,17 +39,20 @@ export interface Rates {
   readonly adam: number;
 }
 
+/** Of optimisers that have none. */
+const noAverages = ['optimizer.averagingFrom=0', 'optimizer.restartAverages='];
+
 export function optimizerChanges({ momentum, adam }: Rates) {
   return {
     adam: {
       name: 'adam',
       title: 'Adam',
-      settings: ['optimizer.kind=adam', `optimizer.adam.learningRate=${adam}`, 'optimizer.averagingFrom=0'],
+      settings: ['optimizer.kind=adam', `optimizer.adam.learningRate=${adam}`, ...noAverages],
     },
     momentum: {
       name: 'momentum',
       title: 'SGD with momentum',
-      settings: ['optimizer.kind=momentum', `optimizer.learningRate=${momentum}`, 'optimizer.averagingFrom=0'],
+      settings: ['optimizer.kind=momentum', `optimizer.learningRate=${momentum}`, ...noAverages],
     },
     ntAsgd: { name: 'nt-asgd', title: 'NT-ASGD, unmasked', settings: ['optimizer.kind=nt-asgd'] },
     sntAsgd: { name: 'snt-asgd', title: 'SNT-ASGD', settings: [] },

@@ -26,8 +26,8 @@ export interface Table {
   readonly title: string;
   /** What its rows differ in, and what that tells. */
   readonly question: string;
-  /** Whether its report tells the densities of gates. */
-  readonly gates?: true;
+  /** What its report tells besides perplexities: the densities of gates, or how far the topologies of seeds are apart. */
+  readonly tells?: 'gates' | 'topology';
   /** On one of the texts that quick rows can be trained on. */
   readonly quick: (corpus: QuickCorpus) => readonly TableRow[];
   readonly full: readonly TableRow[];

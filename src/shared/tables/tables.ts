@@ -17,6 +17,8 @@ const rates = {
   rhn: { momentum: 1.5, adam: 1e-3 },
 };
 
+const denseRhn = presetNamed('dense-rhn-ptb').config;
+
 const { dense, static: uniform, staticEr, set, setConstant, dsr, snfs, rigl, selfishEr, selfish } = methodChanges;
 
 /** A recipe under a name of its own, where a table has rows of several. */
@@ -55,6 +57,14 @@ const intervals: readonly Change[] = [
   { name: 'epoch', title: 'every epoch', settings: [] },
 ];
 
+/** Seeds of a row begin alike and go on with other dropout and other growth, or have nothing in common. */
+const starts: readonly Change[] = [
+  { name: 'one-start', title: 'one start', settings: ['training.initialSeed=9'] },
+  { name: 'own-starts', title: 'starts of their own', settings: [] },
+];
+
+const longer: Change = { name: 'selfish-1300', title: 'Selfish-RNN, 1300 epochs', settings: ['training.epochs=1300'] };
+
 const growths: readonly Change[] = [
   { name: 'random', title: 'random growth', settings: [] },
   { name: 'gradient', title: 'growth by gradient', settings: ['method.growth=gradient'] },
@@ -75,6 +85,7 @@ export const tables: readonly Table[] = [
     full: [
       ...everyMethod(model('lstm', 'LSTM'), lstm, 699, 'selfish-lstm-ptb', optimizerChanges(rates.lstm).adam),
       ...everyMethod(model('rhn', 'RHN'), rhn, 518, 'selfish-rhn-ptb', optimizerChanges(rates.rhn).adam),
+      ...quoted(rowsOf(denseRhn, model('rhn-dense-first', 'RHN, dense, as first published')), 'dense-rhn-ptb'),
     ],
   },
   {
@@ -88,14 +99,16 @@ export const tables: readonly Table[] = [
       ),
     full: [
       // The dense recipe has twice the rate.
-      ...rowsOf(onLstm, [and(dense, 'optimizer.learningRate=30')]),
+      ...quoted(rowsOf(onLstm, [and(dense, 'optimizer.learningRate=30')]), 'dense-on-lstm-ptb'),
       ...crossed(
         onLstm,
         [set, dsr, snfs, rigl],
         [optimizerChanges(rates.lstm).sntAsgd, optimizerChanges(rates.lstm).adam],
       ),
       ...quoted(rowsOf(onLstm, [selfish]), 'selfish-on-lstm-ptb'),
+      ...quoted(rowsOf(onLstm, [longer]), 'selfish-on-lstm-1300-ptb'),
     ],
+    fullSeeds: 3,
   },
   {
     id: 'E3',
@@ -106,7 +119,15 @@ export const tables: readonly Table[] = [
         quickBase(corpus),
         [dense, set, dsr, snfs, rigl, selfish].map((one) => and(one, ...quickMos)),
       ),
-    full: [...rowsOf(mos, [dense, set, dsr, snfs, rigl]), ...quoted(rowsOf(mos, [selfish]), 'selfish-mos-wikitext-2')],
+    full: [
+      ...rowsOf(mos, [dense]),
+      ...crossed(
+        mos,
+        [set, dsr, snfs, rigl],
+        [optimizerChanges(rates.lstm).sntAsgd, optimizerChanges(rates.lstm).adam],
+      ),
+      ...quoted(rowsOf(mos, [selfish]), 'selfish-mos-wikitext-2'),
+    ],
   },
   {
     id: 'E4',
@@ -133,7 +154,7 @@ export const tables: readonly Table[] = [
     id: 'E7',
     title: 'Where the weights of the gates go',
     question: 'which gates lose and which win',
-    gates: true,
+    tells: 'gates',
     quick: (corpus) =>
       rowsOf(quickBase(corpus), [
         selfish,
@@ -147,6 +168,15 @@ export const tables: readonly Table[] = [
     ],
   },
   {
+    id: 'E8',
+    title: 'How far topologies are apart',
+    question: 'whether runs find the same topology, from one start and from several',
+    tells: 'topology',
+    quick: (corpus) => crossed(quickBase(corpus), starts, [set, rigl, selfish]),
+    full: [...crossed(lstm, starts, model('lstm', 'LSTM')), ...crossed(rhn, starts, model('rhn', 'RHN'))],
+    fullSeeds: 3,
+  },
+  {
     id: 'E9',
     title: 'Optimisers',
     question: 'whether averages know masks, and what Adam and momentum do to sparse networks',
@@ -157,7 +187,7 @@ export const tables: readonly Table[] = [
     id: 'E10',
     title: 'Gates that compete',
     question: 'whether it matters that gates may take weights from one another',
-    gates: true,
+    tells: 'gates',
     quick: (corpus) => rowsOf(quickBase(corpus), gateChanges),
     full: [...crossed(lstm, model('lstm', 'LSTM'), gateChanges), ...crossed(rhn, model('rhn', 'RHN'), gateChanges)],
   },

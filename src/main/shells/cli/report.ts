@@ -3,22 +3,21 @@ import { Command } from 'commander';
 import { explained, UserError } from '../../../shared/errors.js';
 import { rowsAt } from '../../../shared/tables/plan.js';
 import {
-  reportedRuns,
-  reportOf,
   remarksOf,
+  reportOf,
   type ReportedRow,
-  type RunFindings,
+  type ReportSource,
   type Spread,
   type TableReport,
 } from '../../../shared/tables/report.js';
 import { tableNamed, usualSeeds } from '../../../shared/tables/table.js';
 import { tables } from '../../../shared/tables/tables.js';
 import { runCorpusJob } from '../../corpora.js';
-import { corporaFolder } from '../../data-folder.js';
+import { corporaFolder, databaseFile } from '../../data-folder.js';
 import { csvLines } from '../../store/csv.js';
 import { reportTable } from '../../store/table-export.js';
-import type { ReadableStore } from '../../store/store.js';
-import { readRuns, withStore } from './read-runs.js';
+import { openIfThere, openReadable } from '../../store/open.js';
+import { readRuns } from './read-runs.js';
 import { withTableOptions, type TableOptions } from './reproduce.js';
 import { integer, percent, perplexity, table as aligned } from './text.js';
 
@@ -36,23 +35,34 @@ export function reportCommand(): Command {
       const table = tableNamed(name, tables);
       const views = [...(await readRuns(false)).runs, ...(await readRuns(true)).runs];
       const { corpora } = await runCorpusJob({ type: 'list', folder: corporaFolder() });
-      const names = corpora.map((corpus) => corpus.name);
-      const asked = [table, scale, rowsAt(table, scale, names), seeds ?? usualSeeds(table, scale), views] as const;
-      const ids = reportedRuns(...asked);
-      const findings = withStore((store) => new Map(ids.map((id) => [id, findingsOf(store, id)])));
-      const report = reportOf(...asked, findings ?? new Map<string, RunFindings>());
+      const rows = rowsAt(
+        table,
+        scale,
+        corpora.map((corpus) => corpus.name),
+      );
+      const report = await withSource((source) =>
+        reportOf({ table, scale, rows, seeds: seeds ?? usualSeeds(table, scale), views }, source),
+      );
       if (json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
       else if (csv === undefined) process.stdout.write(shown(report));
       if (csv !== undefined) write(csv, [...csvLines(reportTable(report))].join(''));
     });
 }
 
-function findingsOf(store: ReadableStore, id: string): RunFindings {
-  return {
-    started: store.runs.started(id),
-    averaging: store.events.of(id, { types: ['averaging'], limit: 1 }).length > 0,
-    sparsity: store.sparsity.rows(id),
-  };
+/** Where there is no database there are no runs, and nothing is asked. */
+async function withSource<T>(work: (source: ReportSource) => Promise<T>): Promise<T> {
+  const store = openIfThere(databaseFile());
+  const opened = () => store ?? openReadable(databaseFile());
+  try {
+    return await work({
+      started: (id) => opened().runs.started(id),
+      averaging: (id) => opened().events.of(id, { types: ['averaging'], limit: 1 }).length > 0,
+      sparsity: (id) => opened().sparsity.rows(id),
+      distance: (...places) => opened().topology.distance(...places),
+    });
+  } finally {
+    store?.close();
+  }
 }
 
 function write(file: string, text: string): void {
@@ -79,7 +89,7 @@ function shown({ table, title, question, scale, rows }: TableReport): string {
     minutesOf(row),
     remarksOf(row).join('; '),
   ]);
-  return `${table}, ${scale}: ${title}\n${question}\n\n${aligned([header, ...lines])}${gatesOf(rows)}${problems(rows)}`;
+  return `${table}, ${scale}: ${title}\n${question}\n\n${aligned([header, ...lines])}${gatesOf(rows)}${topologyOf(rows)}${problems(rows)}`;
 }
 
 function spread(value: Spread | null): string {
@@ -112,6 +122,17 @@ function gatesOf(rows: readonly ReportedRow[]): string {
     gates.map(({ layer, gate, initial, final }) => [title, layer, gate, percent(initial), percent(final)]),
   );
   return lines.length === 0 ? '' : `\n${aligned([['row', 'layer', 'gate', 'at first', 'at last'], ...lines])}`;
+}
+
+/** How far apart the masks of a row's seeds are. */
+function topologyOf(rows: readonly ReportedRow[]): string {
+  const lines = rows.flatMap(({ title, topology }) => {
+    if (topology === null) return [];
+    const { first, last, matched, chance, moved } = topology;
+    return [[title, ...[first, last, matched, chance, moved].map((distance) => distance.toFixed(3))]];
+  });
+  const header = ['distance of seeds', 'at first', 'at last', 'matched', 'chance', 'from its start'];
+  return lines.length === 0 ? '' : `\n${aligned([header, ...lines])}`;
 }
 
 /** What is not as it should be, run by run. */
