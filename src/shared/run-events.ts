@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { deviceSchema, engineNames } from './engines.js';
-import { measured } from './numbers.js';
 
 /**
  * What a trainer tells the workbench and what it is told: the only thing both sides know of each other. Every message is
@@ -9,6 +8,12 @@ import { measured } from './numbers.js';
 
 const count = z.int().min(0);
 const finite = z.number();
+/** A number of any kind, from memory or from JSON (`numbers.ts`). */
+const measured = z.union([
+  z.number(),
+  z.custom<number>((value) => typeof value === 'number'),
+  z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number),
+]);
 
 /** FLOPs for each word, were it dense and as it is. */
 const flopsPerWord = z.object({ dense: finite, sparse: finite });

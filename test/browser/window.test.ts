@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { attach } from '../../src/main/owner/join.js';
 import { gone } from '../support/process.js';
 import { Home, inDatabase, trainerOf } from '../support/sparrow.js';
+import { startServer } from '../unit/support/server.js';
 import { axeProblems } from './support/axe.js';
 import { csvRows } from './support/csv.js';
 import { openBrowser, openPage, patienceMs, Server } from './support/window.js';
@@ -358,6 +359,34 @@ test('a corpus is imported, offered to new runs, and deleted', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByText(/^cats deleted: .* freed$/).waitFor();
   await row.waitFor({ state: 'detached' });
+});
+
+test('a corpus is fetched from a mirror: how far it is, and why it is refused', async () => {
+  const size = 100_000;
+  const rest = Promise.withResolvers<undefined>();
+  const asked: (string | undefined)[] = [];
+  const mirror = await startServer(async (request, response) => {
+    asked.push(request.url);
+    response.writeHead(200, { 'content-length': size }).write('a'.repeat(size / 2));
+    await rest.promise;
+    response.end('b'.repeat(size / 2));
+  });
+  try {
+    await visit('/corpora');
+    await page.getByLabel('From').fill(`${mirror}texts`);
+    await page.getByRole('button', { name: 'Fetch ptb' }).click();
+    await page.getByText(/^Fetching ptb, train: 50.* of 100/).waitFor();
+    expect(await page.getByRole('button', { name: 'Fetch ptb' }).isDisabled()).toBe(true);
+    rest.resolve(undefined);
+    await page
+      .getByRole('alert')
+      .getByText(/ptb\.train\.txt/)
+      .waitFor();
+    expect(asked).toEqual(['/texts/ptb.train.txt']);
+    expect(await page.getByRole('button', { name: 'Fetch ptb' }).isEnabled()).toBe(true);
+  } finally {
+    rest.resolve(undefined);
+  }
 });
 
 test('settings and corpora are there, in the dark as well', async () => {

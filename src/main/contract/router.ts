@@ -51,9 +51,6 @@ export function routerOf(workbench: Workbench, version: string) {
       sparsity: os.runs.sparsity.handler(async ({ input: { id, fromUpdate } }) => ({
         rows: await views.sparsity(id, fromUpdate),
       })),
-      histograms: os.runs.histograms.handler(async ({ input: { id, fromStep } }) => ({
-        histograms: await views.histograms(id, fromStep),
-      })),
       checkpoints: os.runs.checkpoints.handler(async ({ input: { id } }) => ({
         checkpoints: await views.checkpoints(id),
       })),
@@ -92,8 +89,8 @@ export function routerOf(workbench: Workbench, version: string) {
     corpora: {
       list: os.corpora.list.handler(() => corpora.list()),
       work: os.corpora.work.handler(() => ({ work: corpora.work() })),
-      fetch: os.corpora.fetch.handler(({ input: { name } }) => {
-        corpora.begin({ type: 'fetch', name });
+      fetch: os.corpora.fetch.handler(({ input: { name, from } }) => {
+        corpora.begin({ type: 'fetch', name, ...(from === undefined ? {} : { from }) });
         return {};
       }),
       import: os.corpora.import.handler(({ input: { name, files } }) => {

@@ -20,6 +20,7 @@ import { tell } from '../cli/tell.js';
 import { Host } from '../host.js';
 import { pageFolder, requirePage } from '../page/files.js';
 import { startedByNpm, windowIsOpen } from '../start-signals.js';
+import { closingQuestion } from './closing.js';
 import { guardContents, guardSession, openLink } from './guards.js';
 import { menuTemplate } from './menu.js';
 import { answerPage } from './page.js';
@@ -97,13 +98,12 @@ async function show(): Promise<void> {
   await window.loadURL(pageUrl);
 }
 
-/** However it is asked to end, what is under way has a checkpoint first. */
+/** However it is asked to end, what is under way has a checkpoint first. A person is told of that, and may change their mind. */
 function endWith(host: Host): void {
-  let state: 'open' | 'closing' | 'closed' = 'open';
-  app.on('before-quit', (event) => {
-    if (state === 'closed') return;
-    event.preventDefault();
-    if (state === 'closing') return;
+  let state: 'open' | 'asking' | 'closing' | 'closed' = 'open';
+  const isEnding = () => state === 'closing' || state === 'closed';
+  const end = () => {
+    if (isEnding()) return;
     state = 'closing';
     for (const window of BrowserWindow.getAllWindows()) window.hide();
     host
@@ -113,15 +113,38 @@ function endWith(host: Host): void {
         state = 'closed';
         app.quit();
       });
+  };
+  const ask = async () => {
+    state = 'asking';
+    const question = closingQuestion((await host.underWay()).map(({ name }) => name));
+    if (question !== undefined) {
+      const { response } = await dialog.showMessageBox(question);
+      if (isEnding()) return; // a signal did not wait for the answer
+      if (response === question.cancelId) {
+        state = 'open';
+        return;
+      }
+    }
+    end();
+  };
+  app.on('before-quit', (event) => {
+    if (state === 'closed') return;
+    event.preventDefault();
+    if (state !== 'open') return;
+    ask().catch((error: unknown) => {
+      tell(error);
+      end();
+    });
   });
-  app.on('window-all-closed', () => {
-    if (process.platform !== 'darwin') app.quit(); // there programs stay, and so do their runs
-  });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
+  app.on('browser-window-created', (_event, window) => {
+    window.on('close', (event) => {
+      if (state === 'closed' || process.platform === 'darwin') return; // there programs stay, and so do their runs
+      event.preventDefault(); // it stays while its person is asked
       app.quit();
     });
-  }
+  });
+  app.on('window-all-closed', () => undefined); // of itself Electron would quit, on macOS as well
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 }
 
 /** There is no window that could say it; where `npm start` waits, it does. */
