@@ -90,7 +90,8 @@ const averaging = z.object({
   type: z.literal('averaging'),
   step: count,
   epoch: count,
-  cause: z.enum(['trigger', 'configured']),
+  /** A restart: averages that there were begin anew. */
+  cause: z.enum(['trigger', 'configured', 'restart']),
 });
 
 const sparsity = z.object({
@@ -132,6 +133,8 @@ const finished = z.object({
   testPerplexity: measured,
   /** With a neural cache, where the run asks for it. */
   cachePerplexity: measured.optional(),
+  /** By dynamic evaluation, where the run asks for it. */
+  dynamicPerplexity: measured.optional(),
   bestValidationPerplexity: measured,
   bestEpoch: count,
   bigramPerplexity: measured,

@@ -3,7 +3,7 @@ import type { RunConfig } from '../shared/run-config.js';
 import type { RunFacts } from '../shared/run-events.js';
 import { startEngine } from './engines/engine.js';
 import { expectedTrainingFlops, forwardFlops, trainingFlops } from './flops.js';
-import { modelKinds } from './models/build.js';
+import { specsOf } from './models/build.js';
 import { isSparsifiable } from './models/model.js';
 import { bytesNeeded, refuseTooLarge } from './run.js';
 import { initialDensities } from './sparsity/initial-topology.js';
@@ -21,7 +21,7 @@ export async function factsOf(
 ): Promise<RunFacts> {
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
-  const specs = modelKinds[config.model.kind].parameters(config.model, vocabulary);
+  const specs = specsOf(config.model, vocabulary);
   const method = methods[config.method.kind];
   refuseTooLarge(specs, method, config, layout);
   const matrices = specs.filter(isSparsifiable);

@@ -12,7 +12,7 @@ import { loadCorpus } from './corpus/library.js';
 import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
 import { endOfSentence } from './corpus/tokenise.js';
 import { startEngine, type Engine } from './engines/engine.js';
-import { matrixShape, modelKinds } from './models/build.js';
+import { matrixShape, modelKinds, specsOf } from './models/build.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
 import { layoutOf, startingParameters } from './start.js';
 import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
@@ -92,10 +92,10 @@ export async function openRun(
 ): Promise<Run> {
   const corpus =
     config.corpus.name === 'built-in' ? builtInCorpus(config.corpus) : loadCorpus(folders.corpora, config.corpus.name);
-  const streams = streamsOfCorpus(corpus, config.training);
+  const streams = streamsOfCorpus(corpus, config);
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
-  const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
+  const specs = specsOf(config.model, corpus.words.length);
   const method = methods[config.method.kind];
   refuseTooLarge(specs, method, config, layout);
 
@@ -244,7 +244,8 @@ export function bytesNeeded(
   const copies = 2 + ofOptimizer + (isSparse(method) && layout === 'masked' ? 1 : 0);
   // The mean of gradients that some methods keep is of every weight, whatever the layout.
   const dense = rulesOf(config.method)?.evidence.includes('momentum') === true ? 1 : 0;
-  return 4 * (copies * density + dense) * specs.reduce((sum, spec) => sum + sizeOf(spec), 0);
+  const dynamic = config.evaluation.dynamicSteps > 0 ? 3 : 0; // scales, weights before and after
+  return 4 * ((copies + dynamic) * density + dense) * specs.reduce((sum, spec) => sum + sizeOf(spec), 0);
 }
 
 /**
@@ -285,8 +286,13 @@ function budgetsOf({ pattern, gates }: SparseParameter): number[] {
 
 function streamsOfCorpus(
   { name, ids }: Corpus,
-  { batch, evaluationBatch, bptt }: RunConfig['training'],
+  { training: { batch, evaluationBatch, bptt }, evaluation: { dynamicSteps, dynamicBatch } }: RunConfig,
 ): Run['streams'] {
+  // Dynamic evaluation comes after days of training: what it lacks is told before.
+  if (dynamicSteps > 0) {
+    const dynamic = { field: 'evaluation.dynamicBatch', streams: dynamicBatch };
+    streamsOf(`the training text of ${name}`, ids.train, dynamic, dynamicSteps);
+  }
   const training = { field: 'training.batch', streams: batch };
   const evaluation = { field: 'training.evaluationBatch', streams: evaluationBatch };
   return {

@@ -4,7 +4,7 @@ import { methods, type MethodRow } from '../shared/methods.js';
 import { needsMaskedLayout } from '../shared/optimizer-config.js';
 import type { RunConfig } from '../shared/run-config.js';
 import { layoutOn, type Engine } from './engines/engine.js';
-import { initialParameters, matricesOf, modelKinds } from './models/build.js';
+import { initialParameters, matricesOf, specsOf } from './models/build.js';
 import type { ParameterSpec } from './models/model.js';
 import { createOptimizer } from './optimizers/optimizer.js';
 import { restoredParameters, type Run } from './run.js';
@@ -47,7 +47,7 @@ export function startingParameters(
 /** Puts weights back to where the run began, those that are still active, and makes the optimiser anew. */
 export function rewind(run: Run): void {
   const { config, model, layout, corpus } = run;
-  const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
+  const specs = specsOf(config.model, corpus.words.length);
   const sparse = model.parameters.filter((parameter) => parameter instanceof SparseParameter);
   const patterns = new Map(sparse.map(({ name, pattern }) => [name, pattern]));
   for (const [i, initial] of initialParameters(specs, patterns, layout, config.seed).entries()) {

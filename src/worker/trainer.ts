@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { UserError } from '../shared/errors.js';
 import type { RunEvent } from '../shared/run-events.js';
+import { evaluateDynamically } from './dynamic-evaluation.js';
 import { evaluate } from './evaluate.js';
 import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
 import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
@@ -104,7 +105,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     if (config.training.stop === 'nonmonotone') noteStall(run, loss);
     const cause = run.optimizer.afterValidation(model.parameters, loss, epoch - progress.rewoundAfter);
     if (cause !== undefined) emit({ type: 'averaging', step: progress.step, epoch, cause });
-    updateAfterEpoch(run, cause !== undefined, emit);
+    updateAfterEpoch(run, cause === 'trigger' || cause === 'configured', emit);
 
     Object.assign(progress, { epoch, window: 0, epochLoss: { sum: 0, words: 0 } });
     tf.dispose([...run.state]);
@@ -114,13 +115,10 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   }
 
   adoptWeights(model.parameters, run.checkpoints.readBest());
-  const testLoss = await evaluate(model, streams.test, bptt, proceed);
-  if (testLoss === undefined) return stop(); // the checkpoint of the last epoch stands
-  const withCache = config.evaluation.cacheWindow > 0;
-  const cacheLoss = withCache ? await evaluateWithCache(model, run.corpus.ids.test, config, proceed) : undefined;
-  if (withCache && cacheLoss === undefined) return stop();
+  const losses = await testLosses(run, proceed);
+  if (losses === undefined) return stop(); // the checkpoint of the last epoch stands
   clock.tick(0);
-  finish(run, testLoss, cacheLoss, emit);
+  finish(run, losses, emit);
   return 'finished';
 }
 
@@ -261,8 +259,36 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
   progress.report = { loss: 0, gradientNorm: 0, steps: 0 };
 }
 
-function finish(run: Run, testLoss: number, cacheLoss: number | undefined, emit: (event: RunEvent) => void): void {
+interface TestLosses {
+  readonly plain: number;
+  /** With a neural cache, and by dynamic evaluation, where the run asks for it. */
+  readonly cache?: number;
+  readonly dynamic?: number;
+}
+
+/** @returns undefined where the run was to stop */
+async function testLosses(run: Run, proceed: () => Promise<boolean>): Promise<TestLosses | undefined> {
+  const { config, model, streams } = run;
+  const { train, test } = run.corpus.ids;
+  const plain = await evaluate(model, streams.test, config.training.bptt, proceed);
+  if (plain === undefined) return undefined;
+  let losses: TestLosses = { plain };
+  if (config.evaluation.cacheWindow > 0) {
+    const cache = await evaluateWithCache(model, test, config, proceed);
+    if (cache === undefined) return undefined;
+    losses = { ...losses, cache };
+  }
+  if (config.evaluation.dynamicSteps > 0) {
+    const dynamic = await evaluateDynamically(model, { train, measured: test }, config.evaluation, proceed);
+    if (dynamic === undefined) return undefined;
+    losses = { ...losses, dynamic };
+  }
+  return losses;
+}
+
+function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => void): void {
   const { config, model, progress, reference } = run;
+  const { plain: testLoss, cache, dynamic } = losses;
   const best = progress.best!;
   const testPerplexity = Math.exp(testLoss);
   if (!Number.isFinite(testPerplexity)) throw divergence(run, progress.step, `the test loss is ${testLoss}`);
@@ -272,7 +298,8 @@ function finish(run: Run, testLoss: number, cacheLoss: number | undefined, emit:
     epoch: progress.epoch,
     testLoss,
     testPerplexity,
-    ...(cacheLoss === undefined ? {} : { cachePerplexity: Math.exp(cacheLoss) }),
+    ...(cache === undefined ? {} : { cachePerplexity: Math.exp(cache) }),
+    ...(dynamic === undefined ? {} : { dynamicPerplexity: Math.exp(dynamic) }),
     bestValidationPerplexity: Math.exp(best.loss),
     bestEpoch: best.epoch,
     bigramPerplexity: reference.test.bigram,

@@ -16,6 +16,9 @@ export function summary(run: string, events: readonly RunEvent[]): string {
   if (finished.bestPossiblePerplexity !== undefined) {
     pairs.push(['best possible', `${perplexity(finished.bestPossiblePerplexity)} on the test text`]);
   }
+  if (finished.dynamicPerplexity !== undefined) {
+    pairs.splice(2, 0, ['dynamic evaluation', perplexity(finished.dynamicPerplexity)]);
+  }
   if (finished.cachePerplexity !== undefined) {
     pairs.splice(2, 0, ['with a cache', perplexity(finished.cachePerplexity)]);
   }
