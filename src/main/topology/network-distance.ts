@@ -1,9 +1,10 @@
 import { UserError } from '../../shared/errors.js';
 import type { ModelConfig } from '../../shared/model-config.js';
 import type { LayerDistance, NetworkDistance } from '../../shared/topology.js';
+import { chanceDistance } from '../../shared/topology-distance.js';
 import type { LayerBits } from '../../system/mask-file.js';
 import { countOf } from './bits.js';
-import { chanceDistance, editDistance } from './distance.js';
+import { editDistance } from './distance.js';
 import { matchUnits, reordered } from './matching.js';
 import { unitsOf } from './units.js';
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { compareRuns } from '../../shared/comparison.js';
+import { csvLines, type CsvTable } from '../../shared/csv.js';
 import type { Export } from '../../shared/contract/exports.js';
 import { assertNever, UserError } from '../../shared/errors.js';
 import { tableRow, type RunTableRow } from '../../shared/run-table.js';
-import { csvLines, type CsvTable } from '../store/csv.js';
 import { comparisonTable, longCurves, runsTable, sparsityTable, wideCurves } from '../store/exports.js';
 import type { ReadableStore } from '../store/store.js';
 import type { States } from './states.js';

@@ -59,7 +59,7 @@ export function curveOption(chart: CurveChart): ChartOption {
   const ys = scaleOf(logY, [...valuesOf(lines, ({ series }) => series.y), ...references.map(({ value }) => value)]);
   const drawn = lines.flatMap((line) => lineSeries(line, smoothing, endLabels ? theme : undefined));
   return {
-    grid: { left: 52, right: endLabels ? 72 : 16, top: 16, bottom: 40 },
+    grid: { left: 52, right: endLabels ? roomForNames(lines) : 16, top: 16, bottom: 40 },
     tooltip: {
       trigger: 'axis',
       appendTo: 'body',
@@ -82,6 +82,11 @@ export function curveOption(chart: CurveChart): ChartOption {
     dataZoom: [{ type: 'inside', xAxisIndex: 0, filterMode: 'none', zoomOnMouseWheel: 'ctrl' }],
     series: [...drawn, ...noNumbers(lines, theme), rug(markers, theme), lineOfWords(markers, references, xs, theme)],
   };
+}
+
+/** In pixels, for names at the ends of lines. */
+function roomForNames(lines: readonly Line[]): number {
+  return Math.max(72, ...lines.map(({ name }) => 10 + 7 * name.length));
 }
 
 function lineSeries(
