@@ -85,7 +85,14 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     while (progress.window < windows.length) {
       const window = windows[progress.window];
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
-      trainOnWindow(run, window, update !== undefined);
+      try {
+        trainOnWindow(run, window, update !== undefined);
+      } catch (error) {
+        if (!(error instanceof Divergence)) throw error;
+        clock.tick(window.length * streams.train.batch);
+        report(run, clock, emit); // curves show where it broke
+        throw error;
+      }
       progress.window += 1;
       if (update === 'at once') updateAtOnce(run, emit);
       clock.tick(window.length * streams.train.batch);
@@ -150,8 +157,14 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
   const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
   const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, wholes);
   const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
-  if (!Number.isFinite(lossOfWindow)) throw divergence(run, step + 1, `the loss is ${lossOfWindow}`);
-  if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
+  const diverged = divergenceOf(run, step + 1, [
+    ['the loss', lossOfWindow],
+    ['the norm of the gradient', norm],
+  ]);
+  if (diverged !== undefined) {
+    noteStep(progress, { loss: lossOfWindow, norm, length });
+    throw diverged;
+  }
   const scale = clipScale(norm, clip);
   if (wholes !== undefined) {
     evidence.noteGradient(wholes, scale, updateFollows);
@@ -162,11 +175,15 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
   tf.dispose([loss, ...gradients, ...run.state]);
   run.state = state;
   countFlops(run, length * batch, whole);
+  noteStep(progress, { loss: lossOfWindow, norm, length });
+}
+
+function noteStep(progress: Run['progress'], told: { loss: number; norm: number; length: number }): void {
   progress.step += 1;
-  progress.epochLoss.sum += lossOfWindow * length;
-  progress.epochLoss.words += length;
-  progress.report.loss += lossOfWindow;
-  progress.report.gradientNorm += norm;
+  progress.epochLoss.sum += told.loss * told.length;
+  progress.epochLoss.words += told.length;
+  progress.report.loss += told.loss;
+  progress.report.gradientNorm += told.norm;
   progress.report.steps += 1;
 }
 
@@ -203,10 +220,10 @@ function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, r
 function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const { model, optimizer, progress } = run;
   const perplexity = Math.exp(loss);
-  if (!Number.isFinite(perplexity)) throw divergence(run, progress.step, `the validation loss is ${loss}`);
+  const diverged = divergenceOf(run, progress.step, [['the validation perplexity', perplexity]]);
   const epoch = progress.epoch + 1;
   const active = run.method.masks === 'pruned' ? activeWeights(run) : undefined;
-  const best = progress.best === null || isBetter({ loss, active }, progress.best);
+  const best = diverged === undefined && (progress.best === null || isBetter({ loss, active }, progress.best));
   if (best) {
     progress.best = { epoch, loss, active };
     run.checkpoints.saveBest(epoch, weightsOf(model.parameters, optimizer.averaging === 'wholeAverage'));
@@ -224,6 +241,7 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
     averaged,
     ...flopsOf(run),
   });
+  if (diverged !== undefined) throw diverged;
 }
 
 interface Judged {
@@ -291,7 +309,8 @@ function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => void): 
   const { plain: testLoss, cache, dynamic } = losses;
   const best = progress.best!;
   const testPerplexity = Math.exp(testLoss);
-  if (!Number.isFinite(testPerplexity)) throw divergence(run, progress.step, `the test loss is ${testLoss}`);
+  const diverged = divergenceOf(run, progress.step, [['the test perplexity', testPerplexity]]);
+  if (diverged !== undefined) throw diverged;
   emit({
     type: 'finished',
     step: progress.step,
@@ -331,10 +350,22 @@ function noteStall({ config, progress }: Run, loss: number): void {
   progress.validation = { losses: [...losses, loss], stalled };
 }
 
-function divergence({ config }: Pick<Run, 'config'>, step: number, what: string): UserError {
+class Divergence extends UserError {
+  override readonly name = 'Divergence';
+}
+
+/** What is wrong with the first of these measures that is no finite number, if one is. */
+function divergenceOf(
+  { config }: Pick<Run, 'config'>,
+  step: number,
+  measures: readonly (readonly [what: string, value: number])[],
+): Divergence | undefined {
+  const broken = measures.find(([, value]) => !Number.isFinite(value));
+  if (broken === undefined) return undefined;
+  const [what, value] = broken;
   const rate = config.optimizer.kind === 'adam' ? 'optimizer.adam.learningRate' : 'optimizer.learningRate';
-  return new UserError(
-    `training diverged at step ${step}, ${what}: lower ${rate} or optimizer.clip and start a new run`,
+  return new Divergence(
+    `training diverged at step ${step}, ${what} is ${value}: lower ${rate} or optimizer.clip and start a new run`,
   );
 }
 
