@@ -4,11 +4,13 @@ import type { RunEvent } from '../shared/run-events.js';
 import { evaluateDynamically } from './dynamic-evaluation.js';
 import { evaluate } from './evaluate.js';
 import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
+import type { Measured } from './later.js';
 import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
 import { partSites, type Dropout } from './models/model.js';
+import type { Scale } from './ops/apply-update.js';
 import { dropoutMask } from './ops/dropout-mask.js';
 import { evaluateWithCache } from './neural-cache.js';
-import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
+import { clipScale, gradientNorm, gradientNormApart, watchGradients } from './optimizers/clipping.js';
 import {
   emitInitialTopology,
   momentOf,
@@ -87,16 +89,18 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
       try {
         trainOnWindow(run, window, update !== undefined);
+        progress.window += 1;
+        await run.engine.apart?.keepUp();
+        if (update !== undefined || progress.window === windows.length || isReportDue(run)) settle(run);
       } catch (error) {
         if (!(error instanceof Divergence)) throw error;
         clock.tick(window.length * streams.train.batch);
         report(run, clock, emit); // curves show where it broke
         throw error;
       }
-      progress.window += 1;
       if (update === 'at once') updateAtOnce(run, emit);
       clock.tick(window.length * streams.train.batch);
-      if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
+      if (isReportDue(run)) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
       if (observer.pauseRequested()) await pause();
     }
@@ -130,7 +134,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 }
 
 /** What a training step works on. */
-type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence' | 'progress' | 'state'> & {
+type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence' | 'progress' | 'state' | 'later'> & {
   readonly streams: Pick<Run['streams'], 'train'>;
 };
 
@@ -155,36 +159,28 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
     ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
   );
   const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
-  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, wholes);
-  const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
-  const diverged = divergenceOf(run, step + 1, [
-    ['the loss', lossOfWindow],
-    ['the norm of the gradient', norm],
-  ]);
-  if (diverged !== undefined) {
-    noteStep(progress, { loss: lossOfWindow, norm, length });
-    throw diverged;
+  const measuring = [model.parameters, gradients, clipNorm, { seed, step }, wholes] as const;
+  let scale: Scale;
+  if (run.later === undefined) {
+    const norm = gradientNorm(...measuring);
+    note(run, { step: step + 1, length, loss: loss.dataSync<'float32'>()[0], norm });
+    scale = clipScale(norm, clip);
+    loss.dispose();
+  } else {
+    const apart = gradientNormApart(clip, ...measuring);
+    run.later.add(step + 1, length, loss, apart.norm);
+    scale = apart.scale;
   }
-  const scale = clipScale(norm, clip);
   if (wholes !== undefined) {
     evidence.noteGradient(wholes, scale, updateFollows);
     tf.dispose([...wholes.values()].filter((tensor) => !gradients.includes(tensor)));
   }
   if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale, rate);
 
-  tf.dispose([loss, ...gradients, ...run.state]);
+  tf.dispose([...gradients, ...run.state, ...(typeof scale === 'number' ? [] : [scale])]);
   run.state = state;
   countFlops(run, length * batch, whole);
-  noteStep(progress, { loss: lossOfWindow, norm, length });
-}
-
-function noteStep(progress: Run['progress'], told: { loss: number; norm: number; length: number }): void {
   progress.step += 1;
-  progress.epochLoss.sum += told.loss * told.length;
-  progress.epochLoss.words += told.length;
-  progress.report.loss += told.loss;
-  progress.report.gradientNorm += told.norm;
-  progress.report.steps += 1;
 }
 
 /** @param wholeGradient whether the gradient of inactive weights was computed */
@@ -202,7 +198,29 @@ function flopsOf({ progress: { flops } }: Pick<Run, 'progress'>) {
   return flops === null ? {} : { flops };
 }
 
-function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, rate: number): void {
+/** Brings what a device has computed apart into the progress of a run. @throws UserError where training has diverged */
+function settle(run: Trained): void {
+  for (const measured of run.later?.read() ?? []) note(run, measured);
+}
+
+/** @throws Divergence after the step at which training has diverged, which is the last one that is told */
+function note(run: Trained, { step, length, loss, norm }: Measured): void {
+  const { epochLoss, report } = run.progress;
+  epochLoss.sum += loss * length;
+  epochLoss.words += length;
+  report.loss += loss;
+  report.gradientNorm += norm;
+  report.steps += 1;
+  const diverged = divergenceOf(run, step, [
+    ['the loss', loss],
+    ['the norm of the gradient', norm],
+  ]);
+  if (diverged === undefined) return;
+  run.progress.step = step;
+  throw diverged;
+}
+
+function descend(run: Trained, gradients: readonly tf.Tensor[], scale: Scale, rate: number): void {
   const { config, model, optimizer, rules, evidence } = run;
   if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
   if (rules === undefined || rules.penalty === 'none') {
@@ -258,6 +276,10 @@ function isBetter(now: Judged, before: Judged): boolean {
 
 function activeWeights({ model }: Run): number {
   return model.parameters.reduce((sum, { activeCount }) => sum + activeCount, 0);
+}
+
+function isReportDue({ config, progress }: Run): boolean {
+  return progress.step === 1 || progress.step % config.training.reportEvery === 0;
 }
 
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
@@ -329,6 +351,7 @@ function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => void): 
 }
 
 async function saveCheckpoint(run: Run, observer: Observer, emit: (event: RunEvent) => void): Promise<void> {
+  settle(run);
   await observer.settled();
   emitCheckpoint(run, run.checkpoints.save(checkpointOf(run)), emit);
 }
