@@ -78,6 +78,20 @@ export const methodSchema = z.strictObject({
     .default(0.9)
     .describe('Decay of the running mean of the gradient that growth and redistribution go by (SNFS).'),
   l1: z.number().min(0).max(1).default(1e-5).describe('L1 penalty on active weights (l1, DeepR).'),
+  groupLasso: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(7e-5)
+    .describe(
+      'Group lasso (lambda) on all weights of a unit, relative to the mean loss of a word (iss): the published 0.00245 is to a sum of 35.',
+    ),
+  zeroBelow: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(1e-4)
+    .describe('Magnitude below which weights are set to 0 after every step (iss).'),
   noise: z
     .number()
     .min(0)
@@ -128,6 +142,9 @@ export function broken(method: MethodConfig, epochs: number): { field: keyof typ
   const row = methods[method.kind];
   const kind = `where method.kind is "${method.kind}"`;
   if (row.masks === 'none' && method.density !== 1) refuse('density', `must be 1 ${kind}`);
+  if (row.masks === 'whole-units' && method.density !== 1) {
+    refuse('density', `must be 1 ${kind}: its penalty decides what is left`);
+  }
   if (row.masks === 'pruned') {
     if (row.schedule === 'interval') {
       if (method.density !== 1) refuse('density', `must be 1 ${kind}: its threshold decides what is left`);
@@ -151,7 +168,7 @@ export function broken(method: MethodConfig, epochs: number): { field: keyof typ
       if (method[field] !== 'auto')
         refuse(
           field,
-          `must be "auto" ${kind}: ${row.masks === 'pruned' ? 'it has a rule of its own' : 'its masks never change'}`,
+          `must be "auto" ${kind}: ${row.masks === 'none' || row.masks === 'fixed' ? 'its masks never change' : 'it has a rule of its own'}`,
         );
     }
     return rules;

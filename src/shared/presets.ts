@@ -15,6 +15,7 @@ import quickDense from '../../resources/presets/quick-dense.json';
 import quickDsr from '../../resources/presets/quick-dsr.json';
 import quickGlobalMagnitude from '../../resources/presets/quick-global-magnitude.json';
 import quickGmp from '../../resources/presets/quick-gmp.json';
+import quickIss from '../../resources/presets/quick-iss.json';
 import quickL1 from '../../resources/presets/quick-l1.json';
 import quickLottery from '../../resources/presets/quick-lottery.json';
 import quickOneShot from '../../resources/presets/quick-one-shot.json';
@@ -54,6 +55,7 @@ const files: Readonly<Record<string, { readonly sentence: string; readonly confi
   'quick-one-shot': quickOneShot,
   'quick-lottery': quickLottery,
   'quick-l1': quickL1,
+  'quick-iss': quickIss,
   'selfish-lstm-ptb': selfishLstmPtb,
   'selfish-rhn-ptb': selfishRhnPtb,
   'selfish-on-lstm-ptb': selfishOnLstmPtb,

@@ -74,6 +74,9 @@ const averaging = z.object({
   cause: z.enum(['trigger', 'configured']),
 });
 
+/** Hidden units that each layer still has, of a method that takes out whole ones. */
+const unitsLeft = z.array(z.object({ layer: z.string(), left: count, of: count }));
+
 const sparsity = z.object({
   type: z.literal('sparsity'),
   step: count,
@@ -95,6 +98,7 @@ const sparsity = z.object({
       magnitudes: z.object({ max: finite, counts: z.array(count), threshold: finite.optional() }).optional(),
     }),
   ),
+  units: unitsLeft.optional(),
 });
 
 const checkpoint = z.object({
@@ -118,6 +122,9 @@ const finished = z.object({
   bigramPerplexity: measured,
   /** Of the test text, where the language is known. */
   bestPossiblePerplexity: measured.optional(),
+  /** Of the network that was tested: what is active, of all. Runs of earlier versions have not told them. */
+  parameters: z.object({ total: count, active: count }).optional(),
+  units: unitsLeft.optional(),
   trainingMs: finite,
 });
 

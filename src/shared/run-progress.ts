@@ -34,7 +34,11 @@ export function progressAfter(progress: RunProgress, sequence: number, event: Ru
       };
     }
     case 'finished':
-      return { ...next, testPerplexity: finite(event.testPerplexity) };
+      return {
+        ...next,
+        testPerplexity: finite(event.testPerplexity),
+        parameters: event.parameters ?? progress.parameters,
+      };
     case 'failed':
       return {
         ...next,

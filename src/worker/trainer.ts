@@ -22,6 +22,16 @@ import { takeWholeGradients } from './sparsity/evidence.js';
 import { penalised } from './sparsity/penalty.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
 import * as tf from './tf.js';
+import {
+  shrink,
+  shrunkModel,
+  shrunkWeights,
+  sizeOf,
+  unitsIn,
+  unitsLeft,
+  unitTensors,
+  zeroSmall,
+} from './whole-units.js';
 
 /** The world outside the loop. */
 export interface Observer {
@@ -112,11 +122,11 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     if (!(await proceed())) return stop();
   }
 
-  adoptWeights(model.parameters, run.checkpoints.readBest());
-  const testLoss = await evaluate(model, streams.test, bptt, proceed);
+  adoptBest(run);
+  const testLoss = await evaluate(run.model, streams.test, bptt, proceed);
   if (testLoss === undefined) return stop(); // the checkpoint of the last epoch stands
   const withCache = config.evaluation.cacheWindow > 0;
-  const cacheLoss = withCache ? await evaluateWithCache(model, run.corpus.ids.test, config, proceed) : undefined;
+  const cacheLoss = withCache ? await evaluateWithCache(run.model, run.corpus.ids.test, config, proceed) : undefined;
   if (withCache && cacheLoss === undefined) return stop();
   clock.tick(0);
   finish(run, testLoss, cacheLoss, emit);
@@ -124,7 +134,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 }
 
 /** What a training step works on. */
-type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence' | 'progress' | 'state'> & {
+type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'groups' | 'evidence' | 'progress' | 'state'> & {
   readonly streams: Pick<Run['streams'], 'train'>;
 };
 
@@ -145,9 +155,12 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
 
   const whole = evidence.wantsGradient(updateFollows);
   watchGradients(model.parameters, clipNorm, { seed, step }, { whole, passes: partCount(batch, microBatch) });
-  const { loss, gradients, state } = lossAndGradientsInParts(
+  const pass = lossAndGradientsInParts(
     ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
   );
+  const { loss, state } = pass;
+  // A part of the loss, if not of any that is told: it is clipped with it.
+  const gradients = run.groups?.penalised(model.parameters, pass.gradients, config.method.groupLasso) ?? pass.gradients;
   const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
   const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, wholes);
   const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
@@ -175,6 +188,7 @@ function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, r
   if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
   if (rules === undefined || rules.penalty === 'none') {
     optimizer.step(model.parameters, gradients, scale, rate);
+    if (run.groups !== undefined) zeroSmall(model.parameters, config.method.zeroBelow);
     return;
   }
   const { method, seed } = config;
@@ -190,11 +204,16 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const perplexity = Math.exp(loss);
   if (!Number.isFinite(perplexity)) throw divergence(run, progress.step, `the validation loss is ${loss}`);
   const epoch = progress.epoch + 1;
-  const active = run.method.masks === 'pruned' ? activeWeights(run) : undefined;
+  const shrunk = run.groups === undefined ? undefined : shrink(run.groups, run);
+  const active = shrunk?.parameters ?? (run.method.masks === 'pruned' ? activeWeights(run) : undefined);
   const best = progress.best === null || isBetter({ loss, active }, progress.best);
   if (best) {
     progress.best = { epoch, loss, active };
-    run.checkpoints.saveBest(epoch, weightsOf(model.parameters, optimizer.averaging === 'wholeAverage'));
+    const weights =
+      shrunk === undefined
+        ? new Map([...unitTensors(run.kept), ...weightsOf(model.parameters, optimizer.averaging === 'wholeAverage')])
+        : shrunkWeights(shrunk, run);
+    run.checkpoints.saveBest(epoch, weights);
   }
   const trainingLoss = progress.epochLoss.sum / progress.epochLoss.words;
   const averaged = optimizer.averaging !== undefined;
@@ -217,6 +236,18 @@ function activeWeights({ model }: Run): number {
   return model.parameters.reduce((sum, { activeCount }) => sum + activeCount, 0);
 }
 
+/** Puts the weights of the best epoch in place of the present ones, for good, and where units have come to nothing a smaller network. */
+function adoptBest(run: Run): void {
+  const best = run.checkpoints.readBest();
+  if (run.groups === undefined) {
+    adoptWeights(run.model.parameters, best);
+    return;
+  }
+  for (const parameter of run.model.parameters) parameter.dispose();
+  run.kept = unitsIn(best);
+  run.model = shrunkModel(run, best);
+}
+
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
   const { optimizer, progress } = run;
   const { loss, gradientNorm: norm, steps } = progress.report;
@@ -237,6 +268,7 @@ function finish(run: Run, testLoss: number, cacheLoss: number | undefined, emit:
   const { progress, reference } = run;
   const best = progress.best!;
   const testPerplexity = Math.exp(testLoss);
+  const { groups } = run;
   if (!Number.isFinite(testPerplexity)) throw divergence(run, progress.step, `the test loss is ${testLoss}`);
   emit({
     type: 'finished',
@@ -248,6 +280,8 @@ function finish(run: Run, testLoss: number, cacheLoss: number | undefined, emit:
     bestValidationPerplexity: Math.exp(best.loss),
     bestEpoch: best.epoch,
     bigramPerplexity: reference.test.bigram,
+    parameters: { total: sizeOf(run.specs), active: activeWeights(run) },
+    ...(groups === undefined ? {} : { units: unitsLeft(groups, run.kept) }),
     ...(reference.test.bestPossible === undefined ? {} : { bestPossiblePerplexity: reference.test.bestPossible }),
     trainingMs: progress.trainingMs,
   });
