@@ -34,10 +34,10 @@ export const methodSchema = z.strictObject({
     .default('auto')
     .describe('What grows: random positions, or those with the largest gradient, or running mean of it.'),
   redistribution: z
-    .enum(['auto', 'none', 'nonzeros', 'magnitude', 'momentum'])
+    .enum(['auto', 'none', 'nonzeros', 'magnitude', 'momentum', 'categorical'])
     .default('auto')
     .describe(
-      'How weights move between layers: not, or by what each has left, by its mean weight, or by its mean momentum.',
+      'How weights move between layers: not, or by what each has left, by its mean weight, by its mean momentum, or by chance in proportion to what it had at first (the global DeepR).',
     ),
   removingRate: z.number().min(0).max(1).default(0.8).describe('Share of active weights removed by the first update.'),
   finalRemovingRate: z.number().min(0).max(1).default(0.005).describe('The same at the end of training (cosine).'),
@@ -71,6 +71,14 @@ export const methodSchema = z.strictObject({
     .max(1000)
     .default(1e-3)
     .describe('Magnitude below which an update removes, where removal is by threshold (l1); of DSR the first.'),
+  gradientBatches: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(1)
+    .describe(
+      'Steps before an update whose gradients are added up for growth by gradient: more than one see past dropped weights.',
+    ),
   momentum: z
     .number()
     .min(0)
@@ -180,6 +188,10 @@ export function broken(method: MethodConfig, epochs: number): { field: keyof typ
     if (method.interval !== 1) refuse('interval', own.replace('%s', '1'));
     if (method.intervalUnit !== 'epochs') refuse('intervalUnit', own.replace('%s', '"epochs"'));
     if (method.skipStep) refuse('skipStep', own.replace('%s', 'false'));
+  }
+  const growth = method.growth === 'auto' ? row.growth : method.growth;
+  if (growth !== 'gradient' && method.gradientBatches !== 1) {
+    refuse('gradientBatches', `must be 1 where growth is "${growth}": nothing grows by gradient`);
   }
   if (method.skipStep && method.intervalUnit === 'steps' && method.interval === 1) {
     refuse('skipStep', 'must be false where masks are updated after every step: nothing would be trained');

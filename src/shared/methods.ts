@@ -6,7 +6,7 @@
 
 export type RemovalName = 'magnitude' | 'signed' | 'threshold' | 'global-magnitude' | 'sign-change';
 export type GrowthName = 'random' | 'gradient' | 'momentum';
-export type RedistributionName = 'none' | 'nonzeros' | 'magnitude' | 'momentum';
+export type RedistributionName = 'none' | 'nonzeros' | 'magnitude' | 'momentum' | 'categorical';
 export type GateMode = 'fused' | 'fused-equal' | 'per-gate';
 
 /**

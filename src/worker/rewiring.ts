@@ -31,6 +31,22 @@ export function updateAfterNextStep(
   return config.method.intervalUnit === 'steps' ? 'at once' : 'after validation';
 }
 
+/**
+ * Whether the gradient of the next step is one of those that the update after it, or after some more, goes by.
+ * @param windows left of the epoch
+ */
+export function isEvidence(
+  { config, rules, progress }: Pick<Run, 'config' | 'rules' | 'progress'>,
+  windows: number,
+): boolean {
+  if (rules?.schedule !== 'interval') return false;
+  const { method } = config;
+  for (let ahead = 1; ahead <= method.gradientBatches; ahead++) {
+    if (isUpdateDue(method, progress.step + ahead, ahead === windows ? progress.epoch + 1 : undefined)) return true;
+  }
+  return false;
+}
+
 /** What follows a step after which an update was due at once. */
 export function updateAtOnce(run: Run, emit: Emit): void {
   if (run.rules?.schedule === 'step') rewire(run, run.progress.step);
@@ -52,7 +68,10 @@ export function updateAfterEpoch(run: Run, averagingBegins: boolean, emit: Emit)
       break;
     case 'interval':
     case 'gradual':
-      if (averagingBegins && !updateOnTrigger) break;
+      if (averagingBegins && !updateOnTrigger) {
+        if (intervalUnit === 'epochs') run.evidence.afterUpdate();
+        break;
+      }
       if (intervalUnit === 'epochs' && isUpdateDue(config.method, progress.step, progress.epoch + 1))
         updateMasks(run, emit);
   }

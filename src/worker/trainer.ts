@@ -10,6 +10,7 @@ import { evaluateWithCache } from './neural-cache.js';
 import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
 import {
   emitInitialTopology,
+  isEvidence,
   momentOf,
   removingRateNow,
   updateAfterEpoch,
@@ -93,7 +94,8 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     while (progress.window < windows.length) {
       const window = windows[progress.window];
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
-      trainOnWindow(run, window, update !== undefined);
+      const counts = isEvidence(run, windows.length - progress.window);
+      trainOnWindow(run, window, update !== undefined, counts);
       progress.window += 1;
       if (update === 'at once') updateAtOnce(run, emit);
       clock.tick(window.length * streams.train.batch);
@@ -141,8 +143,14 @@ type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'groups' |
 /**
  * One optimiser step: forward, backward, clipping, update, masks.
  * @param updateFollows whether the topology changes before the next one
+ * @param counts whether it goes by the gradient of this step
  */
-export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWindow, updateFollows = false): void {
+export function trainOnWindow(
+  run: Trained,
+  { start, length, rate }: TrainingWindow,
+  updateFollows = false,
+  counts = updateFollows,
+): void {
   const { config, streams, model, evidence, progress } = run;
   const { clip, clipNorm } = config.optimizer;
   const { seed } = config;
@@ -153,7 +161,7 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
     (site, p, shape, scaled) =>
       p === 0 ? undefined : dropoutMask({ seed, step, site: site + part * partSites }, p, shape, scaled);
 
-  const whole = evidence.wantsGradient(updateFollows);
+  const whole = evidence.wantsGradient(counts);
   watchGradients(model.parameters, clipNorm, { seed, step }, { whole, passes: partCount(batch, microBatch) });
   const pass = lossAndGradientsInParts(
     ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
@@ -168,7 +176,7 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
   if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
   const scale = clipScale(norm, clip);
   if (wholes !== undefined) {
-    evidence.noteGradient(wholes, scale, updateFollows);
+    evidence.noteGradient(wholes, scale, counts);
     tf.dispose([...wholes.values()].filter((tensor) => !gradients.includes(tensor)));
   }
   if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale, rate);
