@@ -42,6 +42,14 @@ export const modelSchema = z.strictObject({
     .default(10)
     .describe('Units that share a master gate of an on-lstm; the size of each layer is a multiple of it.'),
   experts: z.int().min(1).max(1000).default(10).describe('Softmaxes that an awd-lstm-mos mixes.'),
+  controlDensity: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe(
+      'For a small dense control: all sizes shrink until the model has as many parameters as it would at this density; 1 leaves them.',
+    ),
   tied: z.boolean().default(false).describe('Whether decoder and embedding are one matrix with one mask.'),
   dropout: z
     .strictObject({
@@ -91,7 +99,7 @@ const withLastLayer: readonly ModelKindName[] = ['on-lstm', 'awd-lstm', 'awd-lst
 export function modelFields(kind: ModelKindName): string[] {
   const last = withLastLayer.includes(kind);
   return [
-    ...['kind', 'embedding', 'hidden', 'tied'],
+    ...['kind', 'embedding', 'hidden', 'controlDensity', 'tied'],
     ...(last ? ['hiddenLast', 'activationReg', 'temporalActivationReg'] : []),
     ...(kind === 'rhn' ? ['depth', 'coupled'] : ['layers']),
     ...(kind === 'on-lstm' ? ['chunk'] : []),

@@ -51,6 +51,12 @@ export const optimizerSchema = z.strictObject({
     .max(1_000_000)
     .default(0)
     .describe('Epoch after which averaging begins even if the trigger has not fired; 0 leaves it to the trigger.'),
+  restartAverages: z
+    .string()
+    .max(200)
+    .regex(/^([1-9]\d{0,6}(,[1-9]\d{0,6})*)?$/, 'must be epochs with commas between them, such as 500,1000')
+    .default('')
+    .describe('Epochs after which averages begin anew if there are any, such as 500,1000; empty for never.'),
   frozenRate: z
     .boolean()
     .default(false)

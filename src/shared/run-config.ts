@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deviceIdPattern, engineNames } from './engines.js';
 import { UserError } from './errors.js';
 import { broken, methodSchema } from './method-config.js';
 import { hasMasks, methods } from './methods.js';
@@ -89,13 +90,45 @@ const evaluationSchema = z.strictObject({
     .default(0.6625523432485668)
     .describe('How sharply the cache looks for hidden states like the present one.'),
   cacheWeight: z.number().min(0).max(1).default(0.12785920428335693).describe('Share of the cache in probabilities.'),
+  dynamicSteps: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe(
+      'Time steps after which weights follow the text, in a test of the finished run by dynamic evaluation; 0 for no such test.',
+    ),
+  dynamicRate: z.number().min(0).max(1000).default(0.002).describe('Step size of dynamic evaluation.'),
+  dynamicEpsilon: z
+    .number()
+    .gt(0)
+    .max(1000)
+    .default(0.001)
+    .describe('Added to the root of the squared gradients of training, which dynamic evaluation divides by.'),
+  dynamicDecay: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.02)
+    .describe('How strongly dynamic evaluation draws weights back to where training left them.'),
+  dynamicBatch: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(100)
+    .describe('Streams in which dynamic evaluation reads the training text for its squared gradients.'),
 });
 
 const deviceSchema = z.strictObject({
   engine: z
-    .enum(['auto', 'native', 'wasm'])
+    .enum(['auto', ...engineNames])
     .default('auto')
     .describe('What computes; auto takes the fastest that works here.'),
+  id: z
+    .string()
+    .regex(deviceIdPattern, 'must be auto, cpu, cuda:0 or gpu:0, with another number for another GPU')
+    .default('auto')
+    .describe('The device it computes on, as "sparrow devices" lists them; auto takes the best.'),
   threads: z
     .int()
     .min(0)
@@ -127,6 +160,10 @@ export const runConfigSchema = z
       context.addIssue({ code: 'custom', path, input, message });
     };
     for (const { field, value, rule } of refusedModelFields(model)) refuse(['model', ...field], value, rule);
+    if (model.controlDensity < 1 && method.kind !== 'dense') {
+      const rule = 'must be 1 unless method.kind is "dense": it is the size of a dense control';
+      refuse(['model', 'controlDensity'], model.controlDensity, rule);
+    }
     for (const { field, rule } of broken(method, training.epochs)) refuse(['method', field], method[field], rule);
     if (method.finalRemovingRate > method.removingRate) {
       const rule = `must be at most method.removingRate (${method.removingRate}): the rate only falls`;
@@ -158,6 +195,10 @@ export const runConfigSchema = z
     if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd' && optimizer.kind !== 'nt-asgd') {
       const rule = 'must be 0 unless optimizer.kind is "snt-asgd" or "nt-asgd", which begin to average';
       refuse(['optimizer', 'averagingFrom'], optimizer.averagingFrom, rule);
+    }
+    if (optimizer.restartAverages !== '' && !optimizer.kind.endsWith('asgd')) {
+      const rule = 'must be empty unless optimizer.kind is "snt-asgd", "nt-asgd" or "asgd", which average';
+      refuse(['optimizer', 'restartAverages'], optimizer.restartAverages, rule);
     }
     if (optimizer.frozenRate && (optimizer.kind !== 'snt-asgd' || training.windows !== 'random')) {
       const rule = 'must be false unless optimizer.kind is "snt-asgd" and training.windows is "random"';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deviceSchema, engineNames } from './engines.js';
 import { measured } from './numbers.js';
 
 /**
@@ -8,6 +9,14 @@ import { measured } from './numbers.js';
 
 const count = z.int().min(0);
 const finite = z.number();
+
+/** FLOPs for each word, were it dense and as it is. */
+const flopsPerWord = z.object({ dense: finite, sparse: finite });
+
+/**
+ * FLOPs of all training steps so far, as they went and were there no masks. Runs of earlier versions have not told them.
+ */
+const flopsSoFar = z.object({ training: finite, dense: finite }).optional();
 
 /** Perplexity of simple models and, where the language is known, of a perfect one, on one split. */
 const referencePerplexities = z.object({
@@ -25,7 +34,15 @@ const layerDescription = z.object({
 
 export const startedSchema = z.object({
   type: z.literal('started'),
-  engine: z.object({ name: z.string(), version: z.string(), threads: count, features: z.array(z.string()) }),
+  engine: z.object({
+    name: z.string(),
+    /** Of its libraries. */
+    version: z.string(),
+    threads: count,
+    features: z.array(z.string()),
+    /** What it computes on, with its driver. Runs of earlier versions have not told it. */
+    device: deviceSchema.optional(),
+  }),
   layout: z.enum(['packed', 'masked']),
   corpus: z.object({
     name: z.string(),
@@ -51,6 +68,7 @@ const step = z.object({
   learningRate: measured,
   removingRate: measured,
   tokensPerSecond: measured,
+  flops: flopsSoFar,
 });
 
 const evaluation = z.object({
@@ -65,13 +83,15 @@ const evaluation = z.object({
   best: z.boolean(),
   /** Whether averaged weights were measured. */
   averaged: z.boolean(),
+  flops: flopsSoFar,
 });
 
 const averaging = z.object({
   type: z.literal('averaging'),
   step: count,
   epoch: count,
-  cause: z.enum(['trigger', 'configured']),
+  /** A restart: averages that there were begin anew. */
+  cause: z.enum(['trigger', 'configured', 'restart']),
 });
 
 /** Hidden units that each layer still has, of a method that takes out whole ones. */
@@ -117,6 +137,8 @@ const finished = z.object({
   testPerplexity: measured,
   /** With a neural cache, where the run asks for it. */
   cachePerplexity: measured.optional(),
+  /** By dynamic evaluation, where the run asks for it. */
+  dynamicPerplexity: measured.optional(),
   bestValidationPerplexity: measured,
   bestEpoch: count,
   bigramPerplexity: measured,
@@ -125,6 +147,8 @@ const finished = z.object({
   /** Of the network that was tested: what is active, of all. Runs of earlier versions have not told them. */
   parameters: z.object({ total: count, active: count }).optional(),
   units: unitsLeft.optional(),
+  /** Of a forward pass of the network that was tested. */
+  flopsPerWord: flopsPerWord.optional(),
   trainingMs: finite,
 });
 
@@ -155,12 +179,16 @@ export type RunEvent = z.output<typeof runEventSchema>;
 export const runEventTypes = runEventSchema.options.map(({ shape }) => shape.type.value);
 export type RunEventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
-/** Whether an engine works on this machine. */
+/** Whether an engine works on this machine, on one of its devices. */
 const engineReport = z.object({
-  name: z.string(),
+  name: z.enum(engineNames),
   works: z.boolean(),
   /** Version and features, or why it does not work. */
   detail: z.string(),
+  /** Where it was tried; null where there is no such device. */
+  device: deviceSchema.nullable(),
+  /** Where it could be tried. */
+  devices: z.array(deviceSchema),
 });
 export type EngineReport = z.output<typeof engineReport>;
 
@@ -186,11 +214,12 @@ export const runFactsSchema = z.object({
   engine: z.string(),
   layout: z.enum(['packed', 'masked']),
   vocabulary: count,
-  parameters: z.object({ total: count, active: count }),
+  /** Active at first, and, of a network that is pruned to a density, in the end. */
+  parameters: z.object({ total: count, active: count, activeInTheEnd: count }),
   /** Of weights, gradients and what the optimiser keeps. */
   memoryBytes: finite,
-  /** Of training, forward and backward, were it dense and as it is. */
-  flopsPerWord: z.object({ dense: finite, sparse: finite }),
+  /** Of training, forward and backward, in the mean over it, as far as a configuration decides that; and of a forward pass in the end. */
+  flopsPerWord: z.object({ training: flopsPerWord, inference: flopsPerWord }),
 });
 export type RunFacts = z.output<typeof runFactsSchema>;
 
@@ -207,7 +236,7 @@ export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
   z.strictObject({ alive: z.literal(true) }),
   z.strictObject({ refused: failureSchema }),
-  z.strictObject({ engines: z.array(engineReport) }),
+  z.strictObject({ engine: engineReport }),
   z.strictObject({ benchmark: stepBenchmarkSchema }),
   z.strictObject({ facts: runFactsSchema }),
 ]);
@@ -224,12 +253,12 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
     corpora: z.string(),
     resume: z.boolean(),
   }),
-  /** Try every engine. */
-  z.object({ type: z.literal('probe') }),
+  /** Try an engine on one of its devices, or on the first. */
+  z.object({ type: z.literal('probe'), engine: z.enum(engineNames), id: z.string() }),
   /** Time training steps. */
   z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count, profile: z.boolean() }),
-  /** Say what a configuration amounts to, on a corpus of so many words. */
-  z.object({ type: z.literal('facts'), config: z.unknown(), vocabulary: count }),
+  /** Say what a configuration amounts to, on a corpus of so many different words and so many in its training text. */
+  z.object({ type: z.literal('facts'), config: z.unknown(), vocabulary: count, tokens: count }),
   /** Every event up to this number is where no crash can lose it. */
   z.object({ type: z.literal('acknowledge'), sequence: count }),
   /** Write a checkpoint after the step at hand (of the next epoch, if this one is being evaluated) and wait. */

@@ -66,6 +66,9 @@ export const runProgressSchema = z.object({
   failure: failureSchema.nullable(),
   loss: z.number().nullable(),
   tokensPerSecond: z.number().nullable(),
+  /** Of training so far, and as a share of what it would be without masks. */
+  flops: z.number().nullable(),
+  flopsOfDense: z.number().nullable(),
   validationPerplexity: z.number().nullable(),
   bestValidationPerplexity: z.number().nullable(),
   testPerplexity: z.number().nullable(),

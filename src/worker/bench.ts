@@ -3,7 +3,7 @@ import type { RunConfig } from '../shared/run-config.js';
 import type { StepBenchmark } from '../shared/run-events.js';
 import { Streams } from './corpus/batches.js';
 import { startEngine } from './engines/engine.js';
-import { initialParameters, modelKinds } from './models/build.js';
+import { initialParameters, modelKinds, specsOf } from './models/build.js';
 import { createOptimizer } from './optimizers/optimizer.js';
 import { profileOf, Recorder } from './profile.js';
 import { RandomWords } from './random/random.js';
@@ -29,13 +29,12 @@ export async function benchStep(
   const { batch, bptt } = config.training;
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
-  const kind = modelKinds[config.model.kind];
   const method = methods[config.method.kind];
   const rules = rulesOf(config.method);
-  const specs = kind.parameters(config.model, vocabulary);
+  const specs = specsOf(config.model, vocabulary);
   refuseTooLarge(specs, method, config, layout);
   const parameters = initialParameters(specs, initialMasks(specs, method, config), layout, config.seed);
-  const model = kind.create(config.model, parameters);
+  const model = modelKinds[config.model.kind].create(config.model, parameters);
   const ids = new RandomWords(config.seed, 'language').words((bptt + 1) * batch);
   const run = {
     config,

@@ -9,10 +9,9 @@ import { builtInCorpus } from './corpus/built-in-language.js';
 import type { Corpus } from './corpus/corpus.js';
 import { trainingWindows } from './corpus/windows.js';
 import { loadCorpus } from './corpus/library.js';
-import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
-import { endOfSentence } from './corpus/tokenise.js';
+import { referencePerplexities } from './corpus/reference.js';
 import { startEngine, type Engine } from './engines/engine.js';
-import { matrixShape, modelKinds } from './models/build.js';
+import { matrixShape, modelKinds, specsOf } from './models/build.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
 import { shrunkSpecs, type KeptUnits, type UnitGroups } from './models/unit-groups.js';
 import { layoutOf, startingParameters, startingWeights } from './start.js';
@@ -79,6 +78,7 @@ export const nothingDone = (config: RunConfig): Progress => ({
   report: { loss: 0, gradientNorm: 0, steps: 0 },
   best: null,
   trainingMs: 0,
+  flops: { training: 0, dense: 0 },
   validation: { losses: [], stalled: false },
   rewoundAfter: 0,
   method: initialMethodState(config.method),
@@ -100,7 +100,7 @@ export async function openRun(
 ): Promise<Run> {
   const corpus =
     config.corpus.name === 'built-in' ? builtInCorpus(config.corpus) : loadCorpus(folders.corpora, config.corpus.name);
-  const streams = streamsOfCorpus(corpus, config.training);
+  const streams = streamsOfCorpus(corpus, config);
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
   const method = methods[config.method.kind];
@@ -110,7 +110,7 @@ export async function openRun(
   if (checkpoint !== undefined) refuseChanges(parseRunConfig(checkpoint.config), config);
   const from = checkpoint === undefined ? startingWeights(config, dirname(folders.run)) : undefined;
   const kept = unitsIn(checkpoint?.tensors ?? from);
-  const specs = shrunkSpecs(modelKinds[config.model.kind].parameters(config.model, corpus.words.length), kept);
+  const specs = shrunkSpecs(specsOf(config.model, corpus.words.length), kept);
   refuseTooLarge(specs, method, config, layout);
   const parameters =
     checkpoint === undefined
@@ -210,11 +210,11 @@ export function adoptWeights(parameters: readonly Parameter[], weights: Tensors)
 export function describeRun(run: Run): RunEventOf<'started'> {
   const { config, engine, layout, corpus, reference, streams, model, resumedFrom } = run;
   const { parameters } = model;
-  const { name, version, threads, features } = engine;
+  const { name, version, device, threads, features } = engine;
   const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
   return {
     type: 'started',
-    engine: { name, version, threads, features: [...features] },
+    engine: { name, version, device, threads, features: [...features] },
     layout,
     corpus: {
       name: corpus.name,
@@ -255,7 +255,8 @@ export function bytesNeeded(
   const copies = 2 + ofOptimizer + (hasMasks(method) && layout === 'masked' ? 1 : 0);
   // The mean of gradients that some methods keep is of every weight, whatever the layout.
   const dense = rulesOf(config.method)?.evidence.includes('momentum') === true ? 1 : 0;
-  return 4 * (copies * density + dense) * sizeOf(specs);
+  const dynamic = config.evaluation.dynamicSteps > 0 ? 3 : 0; // scales, weights before and after
+  return 4 * ((copies + dynamic) * density + dense) * sizeOf(specs);
 }
 
 /**
@@ -292,23 +293,19 @@ function budgetsOf({ pattern, gates }: SparseParameter): number[] {
 
 function streamsOfCorpus(
   { name, ids }: Corpus,
-  { batch, evaluationBatch, bptt }: RunConfig['training'],
+  { training: { batch, evaluationBatch, bptt }, evaluation: { dynamicSteps, dynamicBatch } }: RunConfig,
 ): Run['streams'] {
+  // Dynamic evaluation comes after days of training: what it lacks is told before.
+  if (dynamicSteps > 0) {
+    const dynamic = { field: 'evaluation.dynamicBatch', streams: dynamicBatch };
+    streamsOf(`the training text of ${name}`, ids.train, dynamic, dynamicSteps);
+  }
   const training = { field: 'training.batch', streams: batch };
   const evaluation = { field: 'training.evaluationBatch', streams: evaluationBatch };
   return {
     train: streamsOf(`the training text of ${name}`, ids.train, training, bptt),
     valid: streamsOf(`the validation text of ${name}`, ids.valid, evaluation, bptt),
     test: streamsOf(`the test text of ${name}`, ids.test, evaluation, bptt),
-  };
-}
-
-function referencePerplexities(corpus: Corpus, split: 'valid' | 'test') {
-  const { ids, words, bestPossible } = corpus;
-  return {
-    unigram: unigramPerplexity(ids.train, ids[split], words.length),
-    bigram: bigramPerplexity(ids.train, ids[split], words.length, words.indexOf(endOfSentence)),
-    ...(bestPossible === undefined ? {} : { bestPossible: bestPossible[split] }),
   };
 }
 

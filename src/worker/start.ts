@@ -3,8 +3,8 @@ import { messageOf, UserError } from '../shared/errors.js';
 import { hasMasks, methods, type MethodRow } from '../shared/methods.js';
 import { needsMaskedLayout } from '../shared/optimizer-config.js';
 import type { RunConfig } from '../shared/run-config.js';
-import type { Engine } from './engines/engine.js';
-import { initialParameters, matricesOf, modelKinds } from './models/build.js';
+import { layoutOn, type Engine } from './engines/engine.js';
+import { initialParameters, matricesOf, specsOf } from './models/build.js';
 import type { ParameterSpec } from './models/model.js';
 import { createOptimizer } from './optimizers/optimizer.js';
 import { restoredParameters, type Run } from './run.js';
@@ -15,9 +15,9 @@ import { Checkpoints, type Tensors } from './storage/checkpoint.js';
 
 /** Where the weights of a run begin. */
 
-/** How sparse weights are stored: as asked for, or as suits engine, density and what else is kept of each weight. */
+/** How sparse weights are stored: as asked for where the engine can, or as suits engine, density and what else is kept of each weight. */
 export function layoutOf({ device, method, optimizer }: RunConfig, engine: Engine): Layout {
-  if (device.layout !== 'auto') return device.layout;
+  if (device.layout !== 'auto') return layoutOn(engine, device.layout);
   return needsMaskedLayout(optimizer, method)
     ? 'masked'
     : engine.preferredLayout(methods[method.kind].masks === 'pruned' ? 1 : method.density);
@@ -53,7 +53,7 @@ export function startingParameters(
 /** Puts weights back to where the run began, those that are still active, and makes the optimiser anew. */
 export function rewind(run: Run): void {
   const { config, model, layout, corpus } = run;
-  const specs = modelKinds[config.model.kind].parameters(config.model, corpus.words.length);
+  const specs = specsOf(config.model, corpus.words.length);
   const sparse = model.parameters.filter((parameter) => parameter instanceof SparseParameter);
   const patterns = new Map(sparse.map(({ name, pattern }) => [name, pattern]));
   for (const [i, initial] of initialParameters(specs, patterns, layout, config.seed).entries()) {

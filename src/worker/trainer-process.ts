@@ -10,7 +10,7 @@ import {
   type TrainerMessage,
 } from '../shared/run-events.js';
 import { benchStep } from './bench.js';
-import { tryEngines } from './engines/self-test.js';
+import { tryEngine } from './engines/self-test.js';
 import { explain } from './explain.js';
 import { factsOf } from './facts.js';
 import { openPort } from './port.js';
@@ -101,7 +101,7 @@ const port = openPort((message) => {
       void run(command);
       break;
     case 'probe':
-      void tryEngines().then((engines) => answer({ engines }));
+      void tryEngine(command.engine, command.id).then((engine) => answer({ engine }));
       break;
     case 'bench':
       void benchStep(parseRunConfig(command.config), command).then(
@@ -110,7 +110,7 @@ const port = openPort((message) => {
       );
       break;
     case 'facts':
-      void factsOf(parseRunConfig(command.config), command.vocabulary).then(
+      void factsOf(parseRunConfig(command.config), command).then(
         (facts) => answer({ facts }),
         (error: unknown) => answer({ refused: explain(error) }),
       );

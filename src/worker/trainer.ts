@@ -1,12 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import { UserError } from '../shared/errors.js';
 import type { RunEvent } from '../shared/run-events.js';
 import { evaluate } from './evaluate.js';
 import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
 import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
 import { partSites, type Dropout } from './models/model.js';
 import { dropoutMask } from './ops/dropout-mask.js';
-import { evaluateWithCache } from './neural-cache.js';
 import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
 import {
   emitInitialTopology,
@@ -18,21 +16,14 @@ import {
   updateAtOnce,
 } from './rewiring.js';
 import { isTriggered } from './optimizers/trigger.js';
-import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
+import { checkpointOf, describeRun, weightsOf, type Run } from './run.js';
 import { takeWholeGradients } from './sparsity/evidence.js';
 import { penalised } from './sparsity/penalty.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
+import { forwardFlops, trainingFlops } from './flops.js';
+import { activeWeights, adoptBest, divergence, finish, testLosses } from './final-tests.js';
 import * as tf from './tf.js';
-import {
-  shrink,
-  shrunkModel,
-  shrunkWeights,
-  sizeOf,
-  unitsIn,
-  unitsLeft,
-  unitTensors,
-  zeroSmall,
-} from './whole-units.js';
+import { shrink, shrunkWeights, unitTensors, zeroSmall } from './whole-units.js';
 
 /** The world outside the loop. */
 export interface Observer {
@@ -115,7 +106,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     if (config.training.stop === 'nonmonotone') noteStall(run, loss);
     const cause = run.optimizer.afterValidation(model.parameters, loss, epoch - progress.rewoundAfter);
     if (cause !== undefined) emit({ type: 'averaging', step: progress.step, epoch, cause });
-    updateAfterEpoch(run, cause !== undefined, emit);
+    updateAfterEpoch(run, cause === 'trigger' || cause === 'configured', emit);
 
     Object.assign(progress, { epoch, window: 0, epochLoss: { sum: 0, words: 0 } });
     tf.dispose([...run.state]);
@@ -125,13 +116,10 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
   }
 
   adoptBest(run);
-  const testLoss = await evaluate(run.model, streams.test, bptt, proceed);
-  if (testLoss === undefined) return stop(); // the checkpoint of the last epoch stands
-  const withCache = config.evaluation.cacheWindow > 0;
-  const cacheLoss = withCache ? await evaluateWithCache(run.model, run.corpus.ids.test, config, proceed) : undefined;
-  if (withCache && cacheLoss === undefined) return stop();
+  const losses = await testLosses(run, proceed);
+  if (losses === undefined) return stop(); // the checkpoint of the last epoch stands
   clock.tick(0);
-  finish(run, testLoss, cacheLoss, emit);
+  finish(run, losses, emit);
   return 'finished';
 }
 
@@ -183,12 +171,28 @@ export function trainOnWindow(
 
   tf.dispose([loss, ...gradients, ...run.state]);
   run.state = state;
+  countFlops(run, length * batch, whole);
   progress.step += 1;
   progress.epochLoss.sum += lossOfWindow * length;
   progress.epochLoss.words += length;
   progress.report.loss += lossOfWindow;
   progress.report.gradientNorm += norm;
   progress.report.steps += 1;
+}
+
+/** @param wholeGradient whether the gradient of inactive weights was computed */
+function countFlops({ config, model, progress }: Trained, words: number, wholeGradient: boolean): void {
+  if (progress.flops === null) return;
+  const forward = forwardFlops(model.parameters, config.model);
+  progress.flops = {
+    training: progress.flops.training + words * trainingFlops(forward, wholeGradient),
+    dense: progress.flops.dense + words * trainingFlops({ ...forward, sparse: forward.dense }, false),
+  };
+}
+
+/** For an event. */
+function flopsOf({ progress: { flops } }: Pick<Run, 'progress'>) {
+  return flops === null ? {} : { flops };
 }
 
 function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, rate: number): void {
@@ -225,7 +229,17 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   }
   const trainingLoss = progress.epochLoss.sum / progress.epochLoss.words;
   const averaged = optimizer.averaging !== undefined;
-  emit({ type: 'evaluation', step: progress.step, epoch, trainingLoss, loss, perplexity, best, averaged });
+  emit({
+    type: 'evaluation',
+    step: progress.step,
+    epoch,
+    trainingLoss,
+    loss,
+    perplexity,
+    best,
+    averaged,
+    ...flopsOf(run),
+  });
 }
 
 interface Judged {
@@ -240,22 +254,6 @@ function isBetter(now: Judged, before: Judged): boolean {
   return now.loss < before.loss;
 }
 
-function activeWeights({ model }: Run): number {
-  return model.parameters.reduce((sum, { activeCount }) => sum + activeCount, 0);
-}
-
-/** Puts the weights of the best epoch in place of the present ones, for good, and where units have come to nothing a smaller network. */
-function adoptBest(run: Run): void {
-  const best = run.checkpoints.readBest();
-  if (run.groups === undefined) {
-    adoptWeights(run.model.parameters, best);
-    return;
-  }
-  for (const parameter of run.model.parameters) parameter.dispose();
-  run.kept = unitsIn(best);
-  run.model = shrunkModel(run, best);
-}
-
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
   const { optimizer, progress } = run;
   const { loss, gradientNorm: norm, steps } = progress.report;
@@ -268,31 +266,9 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
     learningRate: optimizer.learningRate,
     removingRate: removingRateNow(run),
     tokensPerSecond: clock.speed(),
+    ...flopsOf(run),
   });
   progress.report = { loss: 0, gradientNorm: 0, steps: 0 };
-}
-
-function finish(run: Run, testLoss: number, cacheLoss: number | undefined, emit: (event: RunEvent) => void): void {
-  const { progress, reference } = run;
-  const best = progress.best!;
-  const testPerplexity = Math.exp(testLoss);
-  const { groups } = run;
-  if (!Number.isFinite(testPerplexity)) throw divergence(run, progress.step, `the test loss is ${testLoss}`);
-  emit({
-    type: 'finished',
-    step: progress.step,
-    epoch: progress.epoch,
-    testLoss,
-    testPerplexity,
-    ...(cacheLoss === undefined ? {} : { cachePerplexity: Math.exp(cacheLoss) }),
-    bestValidationPerplexity: Math.exp(best.loss),
-    bestEpoch: best.epoch,
-    bigramPerplexity: reference.test.bigram,
-    parameters: { total: sizeOf(run.specs), active: activeWeights(run) },
-    ...(groups === undefined ? {} : { units: unitsLeft(groups, run.kept) }),
-    ...(reference.test.bestPossible === undefined ? {} : { bestPossiblePerplexity: reference.test.bestPossible }),
-    trainingMs: progress.trainingMs,
-  });
 }
 
 async function saveCheckpoint(run: Run, observer: Observer, emit: (event: RunEvent) => void): Promise<void> {
@@ -315,13 +291,6 @@ function noteStall({ config, progress }: Run, loss: number): void {
   const { losses } = progress.validation;
   const stalled = isTriggered(losses, loss, config.optimizer.nonmonotone);
   progress.validation = { losses: [...losses, loss], stalled };
-}
-
-function divergence({ config }: Pick<Run, 'config'>, step: number, what: string): UserError {
-  const rate = config.optimizer.kind === 'adam' ? 'optimizer.adam.learningRate' : 'optimizer.learningRate';
-  return new UserError(
-    `training diverged at step ${step}, ${what}: lower ${rate} or optimizer.clip and start a new run`,
-  );
 }
 
 /** Measures time spent training, and speed since the last report. */

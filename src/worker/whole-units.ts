@@ -1,6 +1,6 @@
 import type { MethodRow } from '../shared/methods.js';
 import type { RunEventOf } from '../shared/run-events.js';
-import { modelKinds } from './models/build.js';
+import { modelKinds, specsOf } from './models/build.js';
 import type { LanguageModel, ParameterSpec } from './models/model.js';
 import { shrunkSpecs, shrunkValues, UnitGroups, unitsWithin, type KeptUnits } from './models/unit-groups.js';
 import type { Run } from './run.js';
@@ -60,13 +60,12 @@ export function shrunkWeights(
 
 /** The network of weights that `shrunkWeights` has made. */
 export function shrunkModel({ config, corpus }: Pick<Run, 'config' | 'corpus'>, weights: Tensors): LanguageModel {
-  const { parameters: specsOf, create } = modelKinds[config.model.kind];
   const specs = shrunkSpecs(specsOf(config.model, corpus.words.length), unitsIn(weights));
   const parameters = specs.map(({ name, shape, gates }) => {
     const { data } = weights.get(`values.${name}`)!;
     return new DenseParameter(name, shape, gates, data as Float32Array);
   });
-  return create(config.model, parameters);
+  return modelKinds[config.model.kind].create(config.model, parameters);
 }
 
 /** How many units of each layer are left, as events say it. */

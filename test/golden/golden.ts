@@ -1,20 +1,24 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/shared/errors.js';
+import { parseRunConfig } from '../../src/shared/run-config.js';
 import { startEngine } from '../../src/worker/engines/engine.js';
 import { readCases } from './case.js';
 import { runCase, type Verdict } from './run-case.js';
 
 /**
- * `npm run golden -- [DIR] [--json]`: computes every case of a folder (default: the project's own) and says how far our
- * numbers are from the published ones. Exits 1 if any case fails, 2 if the folder cannot be read.
+ * `npm run golden -- [DIR] [--engine NAME] [--json]`: computes every case of a folder (default: the project's own) and says how far
+ * our numbers are from the published ones. Exits 1 if any case fails, 2 if the folder cannot be read or the engine is not there.
  */
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: 'boolean' }, engine: { type: 'string' } },
+  });
   const [folder = join(import.meta.dirname, '../../test/golden/cases'), ...rest] = positionals;
   if (rest.length > 0) throw new Error(`one folder at a time: ${rest.join(' ')} is too many`);
   const cases = readCases(folder);
-  await startEngine({ engine: 'auto', threads: 0 });
+  await startEngine(parseRunConfig({ device: { engine: values.engine } }).device);
   let failures = 0;
   for (const golden of cases) {
     for (const verdict of runCase(golden)) {

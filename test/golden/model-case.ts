@@ -16,15 +16,15 @@ const count = z.int().min(1);
 /** What the manifest says of a model; sizes stand in the file, too, and it alone is believed. */
 const settingsSchema = z.object({
   model: z.enum(modelKindNames),
-  layers: count.optional(),
-  depth: count.optional(),
-  experts: count.nullable().optional(),
-  chunk: count.optional(),
-  tied: z.boolean().optional(),
-  coupled: z.boolean().optional(),
+  layers: count.nullish(),
+  depth: count.nullish(),
+  experts: count.nullish(),
+  chunk: count.nullish(),
+  tied: z.boolean().nullish(),
+  coupled: z.boolean().nullish(),
   weightDrop: share.optional(),
-  activationReg: z.number().optional(),
-  temporalActivationReg: z.number().optional(),
+  activationReg: z.number().nullish(),
+  temporalActivationReg: z.number().nullish(),
   dropout: z.union([z.number(), z.record(z.string(), share)]).optional(),
 });
 type Settings = z.output<typeof settingsSchema>;
@@ -88,7 +88,7 @@ function configOf(settings: Settings, tensors: Tensors): ModelConfig {
   const { model: kind, chunk, weightDrop, activationReg, temporalActivationReg, dropout } = settings;
   const shares =
     typeof dropout === 'number' ? { input: dropout, hidden: dropout, output: dropout } : withoutNull(dropout ?? {});
-  if (kind === 'on-lstm' && chunk === undefined) throw new UserError('the manifest has no chunk of an ON-LSTM');
+  if (kind === 'on-lstm' && (chunk ?? 0) === 0) throw new UserError('the manifest has no chunk of an ON-LSTM');
   const given = Object.fromEntries(sitesIn(tensors).map((site) => [site, 0.5])); // any share will do: the case brings the masks
   return modelSchema.parse({
     kind,
@@ -118,7 +118,7 @@ const prefixes: Readonly<Record<Settings['model'], string>> = {
 
 /** A file that lacks a layer or the masks would be computed without, and agree with itself. */
 function requireAgreement(settings: Settings, tensors: Tensors): void {
-  const { model, layers, depth, tied, coupled, experts, dropout } = settings;
+  const { model, layers, depth, tied, coupled, experts, weightDrop, dropout } = settings;
   const inFile = {
     [model === 'rhn' ? 'depth' : 'layers']: tensors.numbersUnder(`param.${prefixes[model]}.`).length,
     tied: !tensors.has('param.decoder.weight'),
@@ -127,7 +127,10 @@ function requireAgreement(settings: Settings, tensors: Tensors): void {
     ...(model === 'awd-lstm-mos' ? { experts: tensors.shape('param.mos.prior.weight')[0] } : {}),
   };
   const rates = typeof dropout === 'number' ? [dropout] : Object.values(dropout ?? {});
-  const dropped = dropout === undefined ? inFile.dropped : rates.some((rate) => rate !== null && rate > 0);
+  const some = rates.some((rate) => rate !== null && rate > 0);
+  // Weights alone may be dropped; the same share is in a case of evaluation, which has no masks.
+  const open = dropout === undefined || (!some && (weightDrop ?? 0) > 0);
+  const dropped = open ? inFile.dropped : some;
   const said: Record<string, unknown> = { layers, depth, tied, coupled, experts, dropped };
   for (const [key, value] of Object.entries(inFile)) {
     if (said[key] === undefined || said[key] === null || said[key] === value) continue;

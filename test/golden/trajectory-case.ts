@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UserError } from '../../src/shared/errors.js';
+import { modelKindNames, modelSchema } from '../../src/shared/model-config.js';
 import { parseRunConfig } from '../../src/shared/run-config.js';
 import { modelKinds } from '../../src/worker/models/build.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
@@ -14,7 +15,8 @@ import { Comparison, type Kind, type Tensors } from './case.js';
 import { denseSlot, parametersOf, patternOf } from './parameters.js';
 
 const settingsSchema = z.object({
-  model: z.literal('stacked-lstm'),
+  model: z.enum(modelKindNames),
+  chunk: z.int().min(1).optional(),
   T: z.int().min(1),
   steps: z.int().min(1),
   lr: z.number(),
@@ -28,18 +30,18 @@ const settingsSchema = z.object({
   dropout: z.literal(0).optional(),
 });
 
-/** Training steps of a sparse LSTM from end to end: clipping, weight decay, topology updates, averaging. */
+/** Training steps of a sparse model from end to end: clipping, weight decay, topology updates, averaging. */
 export const trajectoryCase: Kind = {
   layouts: ['packed', 'masked'],
   tolerance: 1e-4,
-  describes: (entry) => entry['model'] === 'stacked-lstm' && 'steps' in entry,
+  describes: (entry) => modelKindNames.some((kind) => kind === entry['model']) && 'steps' in entry,
   compare({ entry, readTensors }, layout) {
     const comparison = new Comparison();
     const tensors = readTensors();
     const settings = settingsSchema.parse(entry);
-    const { steps, T, lr, clip, weightDecay } = settings;
+    const { model: kind, chunk, steps, T, lr, clip, weightDecay } = settings;
     const parameters = parametersOf(tensors, 'init.', layout as Layout, 'mask.0.');
-    const model = modelKinds['stacked-lstm'].create(parseRunConfig({}).model, parameters);
+    const model = modelKinds[kind].create(modelSchema.parse({ kind, chunk }), parameters);
     const optimizer = new SntAsgd(parseRunConfig({ optimizer: { learningRate: lr, weightDecay } }).optimizer);
     const tokens = tensors.integers('tokens');
     const batch = tensors.shape('tokens')[1];

@@ -4,7 +4,7 @@ import { startEngine } from '../../src/worker/engines/engine.js';
 import { SntAsgd } from '../../src/worker/optimizers/snt-asgd.js';
 import { isTriggered } from '../../src/worker/optimizers/trigger.js';
 import { columns, rows, size, step } from './support/histories.js';
-import { matrix, numbers, optimizerConfig } from './support/numerics.js';
+import { layouts, matrix, numbers, optimizerConfig } from './support/numerics.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm', threads: 0 });
@@ -74,10 +74,35 @@ test('a trigger before the configured epoch, or in it, is named as the cause', (
   expect(triggerOf(rising, { averagingFrom: 7 })).toEqual({ epoch: 7, cause: 'trigger' });
 });
 
-test('once it averages it never begins again', () => {
+test('once it averages it never begins again unless an epoch is set for it, and then not before it averages', () => {
   const optimizer = new SntAsgd(optimizerConfig({ nonmonotone: 0, averagingFrom: 4 }));
   const causes = [1, 2, 3, 4, 5].map((loss, index) => optimizer.afterValidation([], loss, index + 1));
   expect(causes).toEqual([undefined, 'trigger', undefined, undefined, undefined]);
+
+  const restarting = new SntAsgd(optimizerConfig({ nonmonotone: 0, averagingFrom: 3, restartAverages: '1,3,5,60' }));
+  const falling = [6, 5, 4, 3, 2, 1].map((loss, index) => restarting.afterValidation([], loss, index + 1));
+  expect(falling).toEqual([undefined, undefined, 'configured', undefined, 'restart', undefined]);
+});
+
+test.each([...layouts])('averages begun anew are those of a new optimiser with the same weights (%s)', (layout) => {
+  const begun = () => {
+    const parameter = matrix('weight', [rows, columns], layout, { seed: 1 });
+    const optimizer = new SntAsgd(optimizerConfig({ averagingFrom: 1, restartAverages: '2', learningRate: 1 }));
+    return { parameter, optimizer };
+  };
+  const [old, fresh] = [begun(), begun()];
+  old.optimizer.afterValidation([old.parameter], 1, 1);
+  for (const seed of [1, 2, 3]) step(old.optimizer, old.parameter, numbers(seed, size));
+  fresh.parameter.load('values', old.parameter.read('values'));
+  expect(old.optimizer.afterValidation([old.parameter], 1, 2)).toBe('restart');
+  fresh.optimizer.afterValidation([fresh.parameter], 1, 1);
+  for (const { parameter } of [old, fresh]) expect(Math.max(...parameter.read('average'))).toBe(0);
+  for (const seed of [4, 5, 6]) {
+    for (const { optimizer, parameter } of [old, fresh]) step(optimizer, parameter, numbers(seed, size));
+    expect(old.parameter.read('average')).toEqual(fresh.parameter.read('average'));
+  }
+  expect(old.optimizer.fills).toEqual({ activeSince: 3 });
+  for (const { parameter } of [old, fresh]) parameter.dispose();
 });
 
 test('averages and counters are empty when averaging begins', () => {

@@ -20,6 +20,24 @@ const small: PartialRunConfig = {
   training: { epochs: 25, batch: 8, bptt: 16, evaluationBatch: 6, reportEvery: 1 },
 };
 
+const locked = { embedding: 0.1, input: 0.1, output: 0.2 };
+const penalised = { activationReg: 2, temporalActivationReg: 1 };
+
+/** The other cells, as small and with all that they drop; windows shorter than the text leave a state to carry. */
+const cells: Readonly<Record<string, NonNullable<PartialRunConfig['model']>>> = {
+  'an Elman network': { ...small.model, kind: 'elman-rnn' },
+  'a GRU': { ...small.model, kind: 'gru' },
+  'an RHN': { kind: 'rhn', embedding: 12, hidden: 12, depth: 3, tied: true, dropout: { ...locked, recurrent: 0.2 } },
+  'an ON-LSTM': {
+    ...{ kind: 'on-lstm', embedding: 8, hidden: 12, layers: 2, chunk: 4, tied: true, ...penalised },
+    dropout: { ...locked, hidden: 0.2, weight: 0.3 },
+  },
+  'an AWD-LSTM with a mixture of softmaxes': {
+    ...{ kind: 'awd-lstm-mos', embedding: 8, hidden: 12, layers: 2, experts: 3, tied: true, ...penalised },
+    dropout: { ...locked, hidden: 0.2, weight: 0.3, latent: 0.2 },
+  },
+};
+
 interface Result {
   readonly end: 'finished' | 'stopped';
   readonly events: readonly RunEvent[];
@@ -101,6 +119,23 @@ describe('the native engine', () => {
     });
   }
 
+  for (const [name, model] of Object.entries(cells)) {
+    test(`trains ${name} as wasm does for 200 steps`, async () => {
+      // Masks stay: rounding may decide which of two weights is the smaller one.
+      const config: PartialRunConfig = { ...small, model, method: { kind: 'static', density: 0.4 } };
+      const native = await trainedOn({ engine: 'native', threads: 2, layout: 'packed' }, { config });
+      const wasm = await trainedOn({ engine: 'wasm', threads: 1 }, { config });
+      expect(of(native, 'step')).toHaveLength(200);
+      for (const field of ['loss', 'gradientNorm'] as const) {
+        const told = (result: Result) => of(result, 'step').map((event) => event[field]);
+        expect(apart(told(native), told(wasm)), field).toBeLessThan(1e-4);
+      }
+      const losses = (result: Result) => of(result, 'evaluation').map(({ loss }) => loss);
+      expect(apart(losses(native), losses(wasm))).toBeLessThan(1e-4);
+      expect(losses(native).at(-1)).toBeLessThan(0.97 * losses(native)[0]); // it does learn
+    });
+  }
+
   for (const [first, second, stopAfter] of [
     ['native', 'wasm', 53],
     ['wasm', 'native', 150], // averaging
@@ -136,6 +171,21 @@ describe('the native engine', () => {
       }
       expect(results[1]).toEqual(results[0]);
     }
+  });
+
+  test('a device that it has not is refused with those that it has', async () => {
+    const message = 'device.id: "cuda:0" is no device of the native engine: it has cpu';
+    await expect(startEngine({ engine: 'native', id: 'cuda:0', threads: 1 })).rejects.toThrow(message);
+    await expect(startEngine({ engine: 'auto', id: 'gpu:99', threads: 1 })).rejects.toThrow(
+      /^device.id: no engine works on gpu:99/,
+    );
+  });
+
+  test('tells with its run what it computes on', async () => {
+    const [{ engine }] = of(await wholeRun('native'), 'started');
+    expect(engine.device).toMatchObject({ id: 'cpu', kind: 'cpu', driver: null });
+    expect(engine.device!.name).toContain(engine.features[0]);
+    expect(engine.device!.memory).toBeGreaterThan(1e8);
   });
 
   test('a run that diverges says so', async () => {

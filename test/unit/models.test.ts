@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-config.js';
 import { modelKindNames, type ModelConfig, type ModelKindName } from '../../src/shared/model-config.js';
 import { startEngine } from '../../src/worker/engines/engine.js';
-import { initialParameters, matricesOf, modelKinds } from '../../src/worker/models/build.js';
+import { initialParameters, matricesOf, modelKinds, specsOf as sizedSpecs } from '../../src/worker/models/build.js';
 import { lossAndGradients } from '../../src/worker/models/gradients.js';
 import { lossAndGradientsInParts } from '../../src/worker/models/micro-batches.js';
 import {
@@ -124,9 +124,41 @@ describe('parameters are those of the papers:', () => {
     if (weights !== undefined) expect(total(kind, settings, vocabulary, true)).toBe(weights);
   });
 
+  /** Shapes of the dense control of a model. */
+  const controlOf = (kind: ModelKindName, settings: ModelSettings, density: number, vocabulary = 10_000) => {
+    const model = { ...settings, kind, controlDensity: density };
+    const config = parseRunConfig({ model, method: { kind: 'dense', density: 1 } });
+    const specs = sizedSpecs(config.model, vocabulary);
+    const count = specs.reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0);
+    return { count, shapes: Object.fromEntries(specs.map(({ name, shape }) => [name, shape.join('x')])) };
+  };
+
   test('a dense control of the size of a sparse model: 699 units for the LSTM, 518 for the RHN', () => {
-    expect(total('stacked-lstm', { embedding: 699, hidden: 699, layers: 2 }, 10_000) / 1e6).toBeCloseTo(21.81, 1);
-    expect(total('rhn', { embedding: 518, hidden: 518, depth: 10, tied: true }, 10_000) / 1e6).toBeCloseTo(11.1, 1);
+    const lstm = controlOf('stacked-lstm', { embedding: 1500, hidden: 1500, layers: 2 }, 0.33);
+    expect(lstm.shapes).toMatchObject({ 'embedding.weight': '10000x699', 'lstm.1.weight_hh': '2796x699' });
+    expect(lstm.count).toBe(2 * 10_000 * 699 + 16 * 699 ** 2 + 16 * 699 + 10_000); // 21.81 million
+    const rhn = controlOf('rhn', { embedding: 830, hidden: 830, depth: 10, tied: true }, 0.472);
+    expect(rhn.shapes).toMatchObject({ 'embedding.weight': '10000x518', 'rhn.9.recurrent.weight': '1036x518' });
+    expect(rhn.count).toBe(10_000 * 518 + 22 * 518 ** 2 + 22 * 518 + 10_000); // 11.10 million
+  });
+
+  test.each(modelKindNames)('a dense control of %s keeps what must fit, and comes as near as one can', (kind) => {
+    const settings = { ...small[kind], embedding: 120, hidden: 120, ...(kind === 'on-lstm' ? { chunk: 4 } : {}) };
+    const whole = total(kind, settings, 300);
+    const biases = whole - total(kind, settings, 300, true);
+    let before = 0;
+    for (const density of [1e-6, 0.05, 0.33, 0.9, 1]) {
+      const { count, shapes } = controlOf(kind, settings, density, 300);
+      const wanted = density * (whole - biases) + biases;
+      if (density >= 0.05) expect(Math.abs(count - wanted) / whole).toBeLessThan(kind === 'on-lstm' ? 0.05 : 0.02);
+      expect(count).toBeGreaterThan(before);
+      before = count;
+      const [, embedding] = shapes['embedding.weight'].split('x').map(Number);
+      if (kind === 'on-lstm') expect(embedding % 4).toBe(0);
+      const recurrent = { gru: 'gru.1.weight_hh', rhn: 'rhn.2.recurrent.weight' }[kind as string];
+      if (recurrent !== undefined) expect(embedding).toBe(Number(shapes[recurrent].split('x')[1])); // both are tied
+    }
+    expect(before).toBe(whole);
   });
 
   test('initial bounds', () => {

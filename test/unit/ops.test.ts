@@ -87,6 +87,15 @@ const corners: Sizes[] = [
   { batch: 1, steps: 1, inputs: 1, units: 1, words: 2 },
 ];
 
+for (const storage of storages) {
+  test(`a mixture of softmaxes in blocks is that of all positions at once (${storage})`, () => {
+    for (const sizes of [odd, { ...odd, batch: 1, steps: 1 }, { ...odd, words: 200 }]) {
+      const [inBlocks, whole] = [makers['mixtureOfSoftmaxes in blocks'], makers.mixtureOfSoftmaxes];
+      expectAgreement(computed(inBlocks, sizes, storage, 3), computed(whole, sizes, storage, 3), 1e-6);
+    }
+  });
+}
+
 for (const [name, make] of Object.entries(makers)) {
   for (const storage of storages) {
     test(`gradients of ${name} are those of finite differences (${storage})`, async () => {

@@ -96,8 +96,9 @@ const variants: Record<string, PartialRunConfig> = {
     model: { kind: 'rhn', embedding: 8, hidden: 8, depth: 2, tied: true, dropout: { embedding: 0.1, recurrent: 0.2 } },
     device: { layout: 'packed' },
   },
-  'an ON-LSTM with random windows, dropped weights and penalties': {
+  'an ON-LSTM with random windows, dropped weights and penalties, whose averages begin anew': {
     ...tiny,
+    optimizer: { ...tiny.optimizer, restartAverages: '3' },
     model: {
       ...{ kind: 'on-lstm', embedding: 6, hidden: 8, layers: 2, chunk: 2, tied: true },
       ...{ activationReg: 2, temporalActivationReg: 1, dropout: { embedding: 0.1, weight: 0.3, output: 0.2 } },
@@ -122,10 +123,10 @@ const variants: Record<string, PartialRunConfig> = {
     },
     training: { ...tiny.training, windows: 'random', microBatch: 3 },
   },
-  'a GRU with a neural cache at the end': {
+  'a GRU with a neural cache and dynamic evaluation at the end': {
     ...tiny,
     model: { ...tiny.model, kind: 'gru' },
-    evaluation: { cacheWindow: 20 },
+    evaluation: { cacheWindow: 20, dynamicSteps: 9, dynamicBatch: 20 },
   },
   'an Elman network, packed': { ...tiny, model: { ...tiny.model, kind: 'elman-rnn' }, device: { layout: 'packed' } },
   'dense, plain SGD': { ...tiny, method: { kind: 'dense', density: 1 }, optimizer: { kind: 'sgd', learningRate: 5 } },

@@ -190,16 +190,17 @@ describe('every field', () => {
 describe('a number', () => {
   // Impossible combinations aside, which would be refused for another reason.
   const base = ['method.kind=static', 'method.removingRate=1', 'method.finalRemovingRate=0'];
-  const needed: Readonly<Record<string, string>> = {
-    'model.chunk': 'model.hidden=100000',
-    'training.windowDelta': 'training.windows=random',
-    'training.microBatch': 'training.batch=10000',
+  const needed: Readonly<Record<string, readonly string[]>> = {
+    'model.chunk': ['model.hidden=100000'],
+    'model.controlDensity': ['method.kind=dense', 'method.density=1'],
+    'training.windowDelta': ['training.windows=random'],
+    'training.microBatch': ['training.batch=10000'],
   };
   /** A kind of model that has the field, and what else it needs. */
   const modelWith = ({ path }: Field) => {
     const kind = modelKindNames.find((name) => modelFields(name).some((field) => `model.${field}` === path));
-    const more = needed[path] as string | undefined;
-    return [...(kind === undefined ? [] : [`model.kind=${kind}`]), ...(more === undefined ? [] : [more])];
+    const more = needed[path] as readonly string[] | undefined;
+    return [...(kind === undefined ? [] : [`model.kind=${kind}`]), ...(more ?? [])];
   };
 
   test.each(numbers)('as $path may lie at either end of its range, and not beyond', (field) => {
@@ -293,6 +294,15 @@ describe('a configuration', () => {
     expect(parseRunConfig({ corpus: { name } }).corpus.name).toBe(name);
   });
 
+  test.each(['0', '5,', ',5', '5, 6', '500;1000', '1e3', '-1'])(
+    'may not begin averages anew at %j',
+    (restartAverages) => {
+      expect(refusal({ optimizer: { restartAverages } })).toBe(
+        `optimizer.restartAverages: ${JSON.stringify(restartAverages)} must be epochs with commas between them, such as 500,1000`,
+      );
+    },
+  );
+
   test.each(['', 'PTB', '-a', '../ptb', 'a b', 'a\nb', 'a'.repeat(65)])('may not name the corpus %j', (name) => {
     expect(refusal({ corpus: { name } })).toBe(
       `corpus.name: ${JSON.stringify(name)} must be 1 to 64 of a-z, 0-9, ".", "_" and "-", and begin with a letter or digit`,
@@ -333,6 +343,17 @@ describe('an impossible combination is refused with field, value and rule:', () 
       what: 'a penalty that the model has not',
       input: { model: { kind: 'rhn', activationReg: 2 } },
       reason: 'model.activationReg: 2 must be 0 where model.kind is "rhn"',
+    },
+    {
+      what: 'a sparse run of the size of a dense control',
+      input: { model: { controlDensity: 0.33 } },
+      reason: 'model.controlDensity: 0.33 must be 1 unless method.kind is "dense": it is the size of a dense control',
+    },
+    {
+      what: 'averages that begin anew where there are none',
+      input: { optimizer: { kind: 'sgd', restartAverages: '500,1000' } },
+      reason:
+        'optimizer.restartAverages: "500,1000" must be empty unless optimizer.kind is "snt-asgd", "nt-asgd" or "asgd", which average',
     },
     {
       what: 'a rate that is frozen where windows are fixed',
@@ -575,7 +596,7 @@ describe('--set', () => {
     {
       setting: 'model=3',
       reason:
-        'model is a group of fields: set one of kind, embedding, hidden, hiddenLast, layers, depth, coupled, chunk, experts, tied, dropout, activationReg',
+        'model is a group of fields: set one of kind, embedding, hidden, hiddenLast, layers, depth, coupled, chunk, experts, controlDensity, tied, dropout, activationReg',
     },
     {
       setting: 'model.dropout=0.5',

@@ -1,12 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import {
-  nodeTrainers,
-  type EngineName,
-  type Spawn,
-  type TrainerProcess,
-} from '../../src/main/trainers/trainer-process.js';
+import { nodeTrainers, type Spawn, type TrainerProcess } from '../../src/main/trainers/trainer-process.js';
 import { Trainer, type NumberedEvent, type TrainerOptions } from '../../src/main/trainers/trainer.js';
 import { electronTrainers } from '../../src/main/trainers/utility-trainers.js';
 import { electronStandIn, orphanLast } from '../support/electron-stand-in.js';
@@ -171,7 +166,7 @@ test('an engine that cannot live in Electron has a plain Node child', async () =
     module: says,
     hostOf: (engine) => (engine === 'native' ? 'node' : 'any'),
   });
-  const saidBy = async (engine: EngineName) => {
+  const saidBy = async (engine: Parameters<Spawn>[0]) => {
     const trainer = spawn(engine);
     await trainer.gone;
     return trainer.lastWords();

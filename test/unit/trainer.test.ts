@@ -108,6 +108,9 @@ test('the topology stays as it is in the epoch in which averaging begins, unless
   expect(await epochs(tiny)).toEqual({ begins: configured, updates: [0, 1, 3, 4] });
   const eager = { ...tiny, method: { ...tiny.method, updateOnTrigger: true } };
   expect(await epochs(eager)).toEqual({ begins: configured, updates: [0, 1, 2, 3, 4] });
+  // Averages that begin anew keep no update from its epoch.
+  const anew = { ...tiny, optimizer: { ...tiny.optimizer, restartAverages: '1,3' } };
+  expect(await epochs(anew)).toEqual({ begins: [...configured, [3, 'restart']], updates: [0, 1, 3, 4] });
 });
 
 test('averaging begins by the trigger when validation has stalled', async () => {

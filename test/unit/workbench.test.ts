@@ -29,8 +29,7 @@ describe('the queue', () => {
     [['cpu', 'cpu', 'cpu'], ['cpu'], 3, ['cpu-0', 'cpu-1']],
     [[], ['cpu'], 1, []],
   ])('of %j beside %j, at most %i a device, begins %j', (devices, busy, most, expected) => {
-    const room = new Map([...devices, ...busy].map((device) => [device, most]));
-    expect(nextRuns(waiting(...devices), busy, room).map(({ entry }) => entry.run)).toEqual(expected);
+    expect(nextRuns(waiting(...devices), busy, most).map(({ entry }) => entry.run)).toEqual(expected);
   });
 
   test('is kept when its owner ends, and the next one goes on with what ran first', async () => {
@@ -46,6 +45,17 @@ describe('the queue', () => {
     const next = desk({ path: first.path });
     expect((await next.workbench.views.get(running)).state).toEqual({ state: 'starting' });
     expect(next.trainers.last.commands[0]).toMatchObject({ type: 'train', resume: true });
+  });
+
+  test('knows where an engine computes from the first run that has told, and begins what waits for another device', async () => {
+    const { workbench, trainers, store } = desk();
+    const onCpu = { ...config('c'), device: { engine: 'wasm' } };
+    workbench.commands.create([config('a'), config('b'), onCpu], 0);
+    expect(trainers.all).toHaveLength(1);
+    const gpu = { id: 'cuda:0', kind: 'gpu', name: 'A GPU', memory: 8e9, driver: null } as const;
+    trainers.last.tell({ ...told.started, engine: { ...told.started.engine, device: gpu } });
+    await expect.poll(() => trainers.all.length, patience).toBe(2);
+    expect(store.queue.entries().map(({ run }) => run)).toEqual(['b-1']); // it waits for the GPU
   });
 
   test('can be put into another order, in which runs then begin', async () => {

@@ -72,13 +72,19 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
     },
+    topology: {
+      connections: os.topology.connections.handler(async ({ input: { id } }) => ({
+        rows: await views.connections(id),
+      })),
+      distance: os.topology.distance.handler(({ input: { a, b, matched } }) => views.distance(a, b, matched)),
+    },
     queue: {
       reorder: os.queue.reorder.handler(({ input: { ids, before } }) => {
         commands.reorder(ids, before);
         return {};
       }),
     },
-    facts: os.facts.handler(({ input: { config, vocabulary } }) => factsOf(config, vocabulary)),
+    facts: os.facts.handler(({ input }) => factsOf(input)),
     exports: {
       open: os.exports.open.handler(({ input }) => ({ id: exports.open(input) })),
       read: os.exports.read.handler(({ input: { id } }) => exports.read(id)),

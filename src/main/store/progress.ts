@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { activeAfter } from '../../shared/run-progress.js';
 import { runProgressSchema, type RunProgress } from '../../shared/run-records.js';
 import type { Connection } from './connection.js';
 import { parseRow } from './errors.js';
@@ -12,7 +13,14 @@ const startedSchema = z.object({
 const finishedSchema = startedSchema.pick({ parameters: true }).partial();
 const placeSchema = z.object({ step: z.int(), epoch: z.int() });
 
-const shownMetrics = ['loss', 'tokensPerSecond', 'validationPerplexity', 'testPerplexity'] as const;
+const shownMetrics = [
+  'loss',
+  'tokensPerSecond',
+  'validationPerplexity',
+  'testPerplexity',
+  'flops',
+  'flopsOfDense',
+] as const;
 
 /** The last event `started` of a run, as it is stored; undefined where there is none. */
 export function startedOf(connection: Connection, key: number): unknown {
@@ -59,8 +67,7 @@ export function progressOf(connection: Connection, key: number, what: string): R
     bestValidationPerplexity: lowest(connection, key, 'validationPerplexity'),
     parameters:
       (last.lastEvent === 'finished' ? testedOf(connection, key, last.nextSequence - 1, what) : null) ??
-      started?.parameters ??
-      null,
+      (started === undefined ? null : parametersNow(connection, key, started.parameters)),
     engine: started?.engine.name ?? null,
   };
   return parseRow(runProgressSchema, progress, what);
@@ -70,6 +77,21 @@ export function progressOf(connection: Connection, key: number, what: string): R
 function testedOf(connection: Connection, key: number, sequence: number, what: string): RunProgress['parameters'] {
   const [body] = connection.query('SELECT body FROM events WHERE run = ? AND sequence = ?').row(key, sequence)!;
   return parseRow(finishedSchema, decode(body, what), what).parameters ?? null;
+}
+
+/** With the masks of the last topology update. */
+function parametersNow(
+  connection: Connection,
+  key: number,
+  { total, active }: { readonly total: number; readonly active: number },
+): { total: number; active: number } {
+  const sql = `SELECT sum(size), sum(active) FROM sparsity WHERE run = ? AND gate IS NULL
+    AND sequence = (SELECT max(sequence) FROM sparsity_updates WHERE run = ?)`;
+  const [size, activeNow] = connection.query(sql).row(key, key) as [number | null, number | null];
+  return {
+    total,
+    active: size === null || activeNow === null ? active : activeAfter(total, { size, active: activeNow }),
+  };
 }
 
 /** The last value of each shown metric; null where that is no finite number. */

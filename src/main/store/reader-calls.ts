@@ -10,6 +10,7 @@ export const readerParts = {
   events: ['after', 'of', 'lastCursor'],
   metrics: ['names', 'series'],
   sparsity: ['rows', 'histograms'],
+  topology: ['connections', 'distance'],
   queue: ['entries'],
   corpora: ['list'],
 } as const satisfies { [Part in keyof ReadableStore]?: readonly (keyof ReadableStore[Part])[] };

@@ -15,6 +15,7 @@ import type {
 } from '../../shared/run-records.js';
 import type { TrainerEnd } from '../../shared/run-state.js';
 import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
+import type { ConnectionRow, MaskPlace, TopologyDistance } from '../../shared/topology.js';
 
 /**
  * The database of a data folder, in two types: whoever holds a `ReadableStore` cannot write. There is one writer, the
@@ -30,6 +31,7 @@ export interface ReadableStore {
   readonly events: EventReader;
   readonly metrics: MetricReader;
   readonly sparsity: SparsityReader;
+  readonly topology: TopologyReader;
   readonly queue: QueueReader;
   readonly corpora: CorpusReader;
   readonly settings: SettingReader;
@@ -175,6 +177,19 @@ export interface SparsityReader {
   rows(run: string, fromUpdate?: number): SparsityRow[];
   /** Those of a run, in order; or from a step on. */
   histograms(run: string, fromStep?: number): Histogram[];
+}
+
+export interface TopologyReader {
+  /**
+   * The network's connections and those of each layer after every topology update, in order; of very many updates, of some.
+   * @throws UserError where the run has no masks, or their file is damaged
+   */
+  connections(run: string): ConnectionRow[];
+  /**
+   * How far the masks of two places are apart, and if asked, after matching the units of one network with the other's.
+   * @throws UserError where one has no masks, their networks have different shapes, or matching would take too long
+   */
+  distance(a: MaskPlace, b: MaskPlace, withMatching: boolean): TopologyDistance;
 }
 
 export interface SparsityWriter extends SparsityReader {

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { UserError } from '../../shared/errors.js';
-import type { RunConfig } from '../../shared/run-config.js';
+import { engineNames, type EngineName } from '../../shared/engines.js';
+import { messageOf, UserError } from '../../shared/errors.js';
 import {
   trainerMessageSchema,
   type EngineReport,
@@ -13,12 +13,27 @@ import {
 import { whenGone } from '../child.js';
 
 /**
- * Has a trainer process try every engine.
- * @throws UserError where it does not live to answer
+ * Tries every engine on each of its devices, in a process of its own each: a driver that takes its process down is one that
+ * does not work.
  */
 export async function probeEngines(): Promise<EngineReport[]> {
-  const answer = await ask({ type: 'probe' }, 60_000);
-  if ('engines' in answer) return answer.engines;
+  const perEngine = await Promise.all(
+    engineNames.map(async (engine) => {
+      const first = await probe(engine, 'auto');
+      const others = first.devices.filter(({ id }) => id !== (first.device ?? first.devices[0]).id);
+      return [first, ...(await Promise.all(others.map(({ id }) => probe(engine, id))))];
+    }),
+  );
+  return perEngine.flat();
+}
+
+async function probe(engine: EngineName, id: string): Promise<EngineReport> {
+  try {
+    const answer = await ask({ type: 'probe', engine, id }, 60_000);
+    if ('engine' in answer) return answer.engine;
+  } catch (error) {
+    return { name: engine, works: false, detail: messageOf(error), device: null, devices: [] };
+  }
   throw new Error('a probe was answered with something else');
 }
 
@@ -38,8 +53,8 @@ export async function benchStep(
  * Has a trainer process say what a configuration amounts to.
  * @throws UserError where it does not fit the machine
  */
-export async function factsOf(config: RunConfig, vocabulary: number): Promise<RunFacts> {
-  const answer = await ask({ type: 'facts', config, vocabulary }, 60_000);
+export async function factsOf(command: Omit<Extract<TrainerCommand, { type: 'facts' }>, 'type'>): Promise<RunFacts> {
+  const answer = await ask({ type: 'facts', ...command }, 60_000);
   if ('facts' in answer) return answer.facts;
   throw new Error('a question for facts was answered with something else');
 }

@@ -26,10 +26,8 @@ export interface TrainerProcess {
   lastWords(): string;
 }
 
-export type EngineName = RunConfig['device']['engine'];
-
-/** Starts a trainer process for an engine. */
-export type Spawn = (engine: EngineName) => TrainerProcess;
+/** Starts a trainer process for the engine that is asked for. */
+export type Spawn = (engine: RunConfig['device']['engine']) => TrainerProcess;
 
 /** The bundle, which lies beside this one. */
 export const trainerModule = join(import.meta.dirname, 'trainer-process.js');

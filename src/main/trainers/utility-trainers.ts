@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import type { ForkOptions, MessageChannelMain, MessagePortMain, UtilityProcess } from 'electron';
+import { engines } from '../../shared/engines.js';
 import { LastWords } from './last-words.js';
-import { nodeTrainers, trainerModule, type EngineName, type Spawn, type TrainerProcess } from './trainer-process.js';
+import { nodeTrainers, trainerModule, type Spawn, type TrainerProcess } from './trainer-process.js';
 
 type Port = Pick<MessagePortMain, 'on' | 'postMessage' | 'start' | 'close'>;
 type Child = Pick<UtilityProcess, 'pid' | 'stderr' | 'on' | 'kill' | 'postMessage'>;
@@ -16,7 +17,6 @@ export interface ElectronParts {
 
 /** Where the trainer of an engine may live: a library built for Node alone cannot be loaded into Electron. */
 export type Host = 'any' | 'node';
-const hosts: Readonly<Record<EngineName, Host>> = { auto: 'any', native: 'any', wasm: 'any' };
 
 /**
  * Trainers under Electron: utility processes, and plain Node children for the engines that declare to need one.
@@ -27,7 +27,7 @@ export function electronTrainers(
   electron: ElectronParts,
   {
     module = trainerModule,
-    hostOf = (engine: EngineName): Host => hosts[engine],
+    hostOf = (engine: Parameters<Spawn>[0]): Host => (engine === 'auto' ? 'any' : engines[engine].host),
     node = nodeTrainers({ module }),
   } = {},
 ): Spawn {

@@ -2,7 +2,7 @@ import { OwnerLeaves } from '../../shared/contract/errors.js';
 import { explained, UserError } from '../../shared/errors.js';
 import type { RunRecord } from '../../shared/run-records.js';
 import type { RunState, TrainerEnd, TrainerState } from '../../shared/run-state.js';
-import { deviceOf, devices, nextRuns } from '../queue/queue.js';
+import { deviceOf, nextRuns } from '../queue/queue.js';
 import type { WritableStore } from '../store/store.js';
 import { Trainer, type Patience } from '../trainers/trainer.js';
 import { nodeTrainers, type Spawn } from '../trainers/trainer-process.js';
@@ -23,7 +23,7 @@ export interface SchedulerOptions {
 /** A run that has a trainer. */
 interface Live {
   readonly trainer: Trainer;
-  readonly device: string;
+  device: string;
   /** What was asked for when it was queued. */
   readonly asked: { readonly device?: string; readonly threads?: number };
   /** Whether it goes back into the queue when it has stopped: for the next owner. */
@@ -43,6 +43,10 @@ export class Scheduler implements Living {
   /** Queued runs that cannot be read and were told: the queue goes on without them. */
   readonly #damaged = new Set<string>();
   readonly #spawn: Spawn;
+  /** Of runs that have waited: a queue may be long, and is looked through whenever a device is free. */
+  readonly #configs = new Map<string, RunRecord['config']>();
+  /** The device that an engine, or `auto`, has come to. */
+  readonly #seen = new Map<RunRecord['config']['device']['engine'], string>();
   #closing = false;
   #held = false;
   #defect: ((error: unknown) => void) | undefined;
@@ -111,8 +115,9 @@ export class Scheduler implements Living {
   advance(): void {
     if (!this.#closing && !this.#held && this.#defect !== undefined) {
       const busy = [...this.#live.values()].map(({ device }) => device);
-      const room = new Map(devices.map((device) => [device, this.#options.runsPerDevice]));
-      for (const { record, entry } of nextRuns(this.#waiting(), busy, room)) {
+      for (const { entry } of nextRuns(this.#waiting(), busy, this.#options.runsPerDevice)) {
+        const record = this.#readable(entry.run);
+        if (record === undefined) continue;
         const { device, threads } = entry;
         this.#begin(record, { ...(device === null ? {} : { device }), ...(threads === null ? {} : { threads }) });
       }
@@ -147,8 +152,10 @@ export class Scheduler implements Living {
 
   *#waiting() {
     for (const entry of this.#store.queue.entries()) {
-      const record = this.#readable(entry.run);
-      if (record !== undefined) yield { entry, record, device: entry.device ?? deviceOf(record.config) };
+      const config = this.#configs.get(entry.run) ?? this.#readable(entry.run)?.config;
+      if (config === undefined) continue;
+      this.#configs.set(entry.run, config);
+      yield { entry, device: entry.device ?? deviceOf(config, this.#seen) };
     }
   }
 
@@ -168,7 +175,7 @@ export class Scheduler implements Living {
 
   #begin(record: RunRecord, asked: Live['asked']): void {
     const { id, config } = record;
-    const device = asked.device ?? deviceOf(config);
+    const device = asked.device ?? deviceOf(config, this.#seen);
     const threads = asked.threads ?? config.device.threads;
     const trainer = new Trainer(
       {
@@ -180,7 +187,10 @@ export class Scheduler implements Living {
       {
         write: (events) => {
           this.#store.events.ingest(events.map((numbered) => ({ run: id, ...numbered })));
-          if (events.some(({ event }) => event.type === 'checkpoint')) this.restarts.forgive(id);
+          for (const { event } of events) {
+            if (event.type === 'checkpoint') this.restarts.forgive(id);
+            if (event.type === 'started') this.#startedOn(id, event.engine.device?.id, config);
+          }
           this.#changes.wrote(id);
         },
         onState: () => {
@@ -194,6 +204,7 @@ export class Scheduler implements Living {
     try {
       this.#store.transaction(() => {
         this.#store.queue.remove(id);
+        this.#configs.delete(id);
         this.#store.runs.beginAttempt(id, { device, ...(trainer.pid === undefined ? {} : { pid: trainer.pid }) });
       });
     } catch (error) {
@@ -208,6 +219,18 @@ export class Scheduler implements Living {
     if (trainer.pid === undefined) void this.#noteProcess(id, trainer);
     void trainer.end.then((end) => {
       this.#ended(id, end);
+    });
+  }
+
+  /** A run that did not say where is on the device on which its engine has started: what waits for the other may begin. */
+  #startedOn(id: string, device: string | undefined, { device: asked }: RunRecord['config']): void {
+    const live = this.#live.get(id);
+    if (device === undefined || live === undefined) return;
+    if (asked.id === 'auto') this.#seen.set(asked.engine, device);
+    if (live.device === device) return;
+    live.device = device;
+    this.#guarded(() => {
+      this.advance();
     });
   }
 

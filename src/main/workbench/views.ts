@@ -13,6 +13,7 @@ import type {
 } from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
 import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
+import type { ConnectionRow, MaskPlace, TopologyDistance } from '../../shared/topology.js';
 import type { StoreReader } from '../store/reader.js';
 import type { EventRange, ReadableStore } from '../store/store.js';
 import type { Changes } from './changes.js';
@@ -28,12 +29,19 @@ const fewRuns = 50;
 export class Views {
   readonly #store: ReadableStore;
   readonly #reader: StoreReader;
+  readonly #analyst: StoreReader;
   readonly #states: States;
   readonly #changes: Changes;
 
-  constructor(store: ReadableStore, reader: StoreReader, states: States, changes: Changes) {
+  constructor(
+    store: ReadableStore,
+    { reader, analyst }: { readonly reader: StoreReader; readonly analyst: StoreReader },
+    states: States,
+    changes: Changes,
+  ) {
     this.#store = store;
     this.#reader = reader;
+    this.#analyst = analyst;
     this.#states = states;
     this.#changes = changes;
   }
@@ -66,6 +74,14 @@ export class Views {
 
   histograms(id: string, fromStep: number): Promise<Histogram[]> {
     return this.#reader.ask('sparsity', 'histograms', id, fromStep);
+  }
+
+  connections(id: string): Promise<ConnectionRow[]> {
+    return this.#analyst.ask('topology', 'connections', id);
+  }
+
+  distance(a: MaskPlace, b: MaskPlace, withMatching: boolean): Promise<TopologyDistance> {
+    return this.#analyst.ask('topology', 'distance', a, b, withMatching);
   }
 
   checkpoints(id: string): Promise<CheckpointRow[]> {

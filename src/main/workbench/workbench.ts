@@ -15,6 +15,8 @@ export interface WorkbenchOptions extends Omit<SchedulerOptions, 'folderOf'> {
   readonly runsFolder: string;
   /** Of the same database, in another thread. */
   readonly reader: StoreReader;
+  /** Likewise, for what takes a second or more: reads of rows do not wait for it. */
+  readonly analyst: StoreReader;
 }
 
 /** The core of the owner of a data folder: the only one that writes, starts trainers and decides what runs. */
@@ -32,14 +34,14 @@ export class Workbench {
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
   constructor(options: WorkbenchOptions) {
-    const { store, runsFolder, reader } = options;
+    const { store, runsFolder, reader, analyst } = options;
     const folderOf = (id: string) => join(runsFolder, id);
     const changes = new Changes();
     this.#store = store;
     store.runs.settle(new Set());
     this.scheduler = new Scheduler({ ...options, folderOf }, changes);
     this.commands = new Commands(store, this.scheduler, changes, folderOf);
-    this.views = new Views(store, reader, this.scheduler.states, changes);
+    this.views = new Views(store, { reader, analyst }, this.scheduler.states, changes);
     this.news = new News(store, reader, this.views, changes);
     this.exports = new Exports(store, this.scheduler.states);
     this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name));

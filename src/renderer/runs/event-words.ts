@@ -18,6 +18,7 @@ export function eventWords(event: RunEvent): string {
       return `Epoch ${event.epoch}: validation perplexity ${perplexity(event.perplexity)} (${what}training ${perplexity(Math.exp(event.trainingLoss))})${event.best ? ', the best so far' : ''}`;
     }
     case 'averaging':
+      if (event.cause === 'restart') return `Averages begin anew after epoch ${event.epoch}, as configured`;
       return event.cause === 'trigger'
         ? `Averaging begins after epoch ${event.epoch}: validation has stalled`
         : `Averaging begins after epoch ${event.epoch}, as configured`;
@@ -32,8 +33,13 @@ export function eventWords(event: RunEvent): string {
     }
     case 'checkpoint':
       return `Checkpoint at step ${integer(event.step)}: ${bytes(event.bytes)}`;
-    case 'finished':
-      return `Finished: test perplexity ${perplexity(event.testPerplexity)}, best validation ${perplexity(event.bestValidationPerplexity)} in epoch ${event.bestEpoch}`;
+    case 'finished': {
+      const { cachePerplexity, dynamicPerplexity } = event;
+      const cached = cachePerplexity === undefined ? '' : ` (${perplexity(cachePerplexity)} with a cache)`;
+      const dynamic =
+        dynamicPerplexity === undefined ? '' : ` (${perplexity(dynamicPerplexity)} by dynamic evaluation)`;
+      return `Finished: test perplexity ${perplexity(event.testPerplexity)}${cached}${dynamic}, best validation ${perplexity(event.bestValidationPerplexity)} in epoch ${event.bestEpoch}`;
+    }
     case 'paused':
       return `Paused at step ${integer(event.step)}`;
     case 'stopped':

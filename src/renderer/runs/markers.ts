@@ -16,7 +16,7 @@ export function markersOf(events: readonly StoredEvent[], axis: Axis, curve: Red
       case 'sparsity':
         return event.update === 0 ? [] : [{ x: place(event.step) }];
       case 'averaging':
-        return [{ x: place(event.step), word: 'averaging begins' }];
+        return [{ x: place(event.step), word: event.cause === 'restart' ? 'averages anew' : 'averaging begins' }];
       case 'started':
         return event.resumedFrom === null ? [] : [{ x: place(event.resumedFrom), word: 'resumed' }];
       case 'failed':

@@ -13,6 +13,7 @@ import {
   sparsityRowSchema,
   storedEventSchema,
 } from '../run-records.js';
+import { topologyContract } from './topology.js';
 import { startedSchema } from '../run-events.js';
 import { runStateSchema } from '../run-state.js';
 import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
@@ -23,7 +24,7 @@ import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
  */
 
 /** Owners and shells of different versions do not talk past each other. */
-export const protocol = 2;
+export const protocol = 3;
 
 /** A request that waits for news is answered after so long at the latest, so that a dead connection is noticed. */
 const longestWaitMs = 30_000;
@@ -148,6 +149,7 @@ export const contract = {
     /** Deletes a run that never began. */
     discard: oc.input(z.strictObject({ id })).output(nothing),
   },
+  topology: topologyContract,
   queue: {
     /** These begin in this order before another that waits, first of all if none is named, last if it is null. */
     reorder: oc.input(z.strictObject({ ids, before: id.nullable().optional() })).output(nothing),
@@ -173,9 +175,18 @@ export const contract = {
       }),
     )
     .output(newsSchema),
-  /** What a configuration amounts to on a corpus of so many words: a trainer process is asked, which knows the models. */
+  /**
+   * What a configuration amounts to on a corpus of so many different words, and so many in its training text where that is known: a
+   * trainer process is asked, which knows the models.
+   */
   facts: oc
-    .input(z.strictObject({ config: runConfigSchema, vocabulary: z.int().min(1).max(100_000_000) }))
+    .input(
+      z.strictObject({
+        config: runConfigSchema,
+        vocabulary: z.int().min(1).max(100_000_000),
+        tokens: z.int().min(0).default(0),
+      }),
+    )
     .output(runFactsSchema),
   exports: exportsContract,
   corpora: corporaContract,

@@ -1,24 +1,23 @@
+import type { EngineName } from '../../shared/engines.js';
 import { messageOf } from '../../shared/errors.js';
 import type { EngineReport } from '../../shared/run-events.js';
-import * as tf from '../tf.js';
-import { startEngine } from './engine.js';
+import { devicesOf, startEngine } from './engine.js';
 
-/** Starts each engine and has it compute a product that is known. */
-export async function tryEngines(): Promise<EngineReport[]> {
-  return [await tryEngine('native'), await tryEngine('wasm')];
-}
-
-async function tryEngine(engine: 'native' | 'wasm'): Promise<EngineReport> {
+/** Starts an engine on one of its devices (`auto`: the first) and has it compute something that is known. */
+export async function tryEngine(name: EngineName, id: string): Promise<EngineReport> {
+  let devices: EngineReport['devices'] = [];
   try {
-    const { name, version, features, threads } = await startEngine({ engine, threads: 0 });
-    const product = tf.tidy(() => tf.matMul(tf.ones([3, 5]), tf.fill([5, 2], 2)).dataSync());
-    if (!product.every((element) => element === 10)) throw new Error('it computes wrong products');
+    devices = await devicesOf(name);
+    const { version, features, threads, device } = await startEngine({ engine: name, id, threads: 0 });
+    const detail = [version, ...features, `${threads} thread${threads === 1 ? '' : 's'}`].join(', ');
+    return { name, works: true, detail, device, devices };
+  } catch (error) {
     return {
       name,
-      works: true,
-      detail: [version, ...features, `${threads} thread${threads === 1 ? '' : 's'}`].join(', '),
+      works: false,
+      detail: messageOf(error),
+      device: devices.find((one) => one.id === id) ?? null,
+      devices,
     };
-  } catch (error) {
-    return { name: engine, works: false, detail: messageOf(error) };
   }
 }

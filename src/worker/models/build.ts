@@ -1,9 +1,10 @@
-import type { ModelKindName } from '../../shared/model-config.js';
+import type { ModelConfig, ModelKindName } from '../../shared/model-config.js';
 import { RandomWords } from '../random/random.js';
 import { DenseParameter, gather, SparseParameter, type Layout, type Parameter } from '../sparsity/parameter.js';
 import type { Pattern } from '../sparsity/pattern.js';
 import { awdLstm } from './awd-lstm.js';
 import { awdLstmMos } from './awd-lstm-mos.js';
+import { controlSized } from './control-size.js';
 import { elmanStack } from './elman.js';
 import { gruStack } from './gru.js';
 import { isSparsifiable, type ModelKind, type ParameterSpec } from './model.js';
@@ -20,6 +21,15 @@ export const modelKinds: Readonly<Record<ModelKindName, ModelKind>> = {
   'elman-rnn': elmanStack,
   gru: gruStack,
 };
+
+/** The tensors of a model of a run. */
+export function specsOf(model: ModelConfig, vocabulary: number): ParameterSpec[] {
+  const { parameters } = modelKinds[model.kind];
+  return parameters(
+    controlSized(model, (other) => parameters(other, vocabulary)),
+    vocabulary,
+  );
+}
 
 /** Freshly initialised parameters: uniform, and where there is a pattern, sparse without any rescaling. */
 export function initialParameters(

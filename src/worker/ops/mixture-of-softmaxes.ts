@@ -28,22 +28,25 @@ export interface MixtureAttributes {
   readonly weight: Parameter;
   /** [positions] */
   readonly targets: Int32Array;
+  /** Most probabilities that are there at once. */
+  readonly blockSize: number;
 }
 
 /** Added to every probability, as in the published code. */
 export const mixtureFloor = 1e-8;
 
-/** Most probabilities that are there at once: 16 MB. */
-const blockSize = 1 << 22;
+/** 16 MB. */
+const defaultBlockSize = 1 << 22;
 
 const run = defineOp<Inputs, MixtureAttributes>({
   name: 'SparrowMixtureOfSoftmaxes',
   inputs: ['latent', 'prior', 'values', 'bias'],
   outputs: 2, // loss; kept for the way back: P_k(target), [positions, experts]
-  forward: ({ latent, prior, values, bias }, { weight, targets }) => {
+  forward: ({ latent, prior, values, bias }, attributes) => {
+    const { weight } = attributes;
     const project = forwardProduct(values, weight);
     const experts = prior.shape[1];
-    const parts = blocksOf(targets, experts, weight).map((block) =>
+    const parts = blocksOf(attributes, experts).map((block) =>
       tf.tidy(() => {
         const softmax = tf.softmax(project(block.of(latent)).add<tf.Tensor2D>(bias));
         return tf.gatherND(softmax, block.targetPlaces).reshape<tf.Tensor2D>([-1, experts]);
@@ -53,7 +56,8 @@ const run = defineOp<Inputs, MixtureAttributes>({
     const loss = mixed(prior, ofTargets).log().mean().neg();
     return [loss, ofTargets];
   },
-  backward: ([dLoss], { latent, prior, values, bias }, [, ofTargets], { weight, targets }) => {
+  backward: ([dLoss], { latent, prior, values, bias }, [, ofTargets], attributes) => {
+    const { weight, targets } = attributes;
     const project = forwardProduct(values, weight);
     const projectBack = backwardProduct(values, weight);
     const experts = prior.shape[1];
@@ -64,7 +68,7 @@ const run = defineOp<Inputs, MixtureAttributes>({
     let dValues: tf.Tensor | undefined;
     let dBias: tf.Tensor | undefined;
     const [rows] = weight.shape;
-    for (const block of blocksOf(targets, experts, weight)) {
+    for (const block of blocksOf(attributes, experts)) {
       const [ofBlock, biasOfBlock, dLogits] = tf.tidy(() => {
         const softmax = tf.softmax(project(block.of(latent)).add<tf.Tensor2D>(bias));
         const factor = block.of(weighted).reshape<tf.Tensor2D>([-1, 1]);
@@ -96,10 +100,10 @@ interface Block {
 
 /** Positions in blocks of which the probabilities of all experts fit. */
 export function mixtureBlocks(
-  positions: number,
+  { weight, targets, blockSize }: MixtureAttributes,
   experts: number,
-  weight: Parameter,
 ): { start: number; count: number }[] {
+  const positions = targets.length;
   const size = Math.max(1, Math.floor(blockSize / (experts * weight.shape[0])));
   return Array.from({ length: Math.ceil(positions / size) }, (_, block) => {
     const start = block * size;
@@ -107,8 +111,9 @@ export function mixtureBlocks(
   });
 }
 
-function blocksOf(targets: Int32Array, experts: number, weight: Parameter): Block[] {
-  return mixtureBlocks(targets.length, experts, weight).map(({ start, count }) => {
+function blocksOf(attributes: MixtureAttributes, experts: number): Block[] {
+  const { targets } = attributes;
+  return mixtureBlocks(attributes, experts).map(({ start, count }) => {
     const places = new Int32Array(2 * count * experts);
     for (let row = 0; row < count * experts; row++) {
       places[2 * row] = row;
@@ -129,6 +134,7 @@ function blocksOf(targets: Int32Array, experts: number, weight: Parameter): Bloc
  * @param prior [positions, experts], each row adding up to 1
  * @param bias [vocabulary]
  * @param targets [positions]
+ * @param blockSize most probabilities that are there at once
  * @returns mean loss in nats, a scalar
  */
 export function mixtureOfSoftmaxes(
@@ -137,8 +143,10 @@ export function mixtureOfSoftmaxes(
   weight: Parameter,
   bias: Parameter,
   targets: Int32Array,
+  blockSize = defaultBlockSize,
 ): tf.Scalar {
-  return run({ latent, prior, values: weight.values, bias: bias.values }, { weight, targets })[0] as tf.Scalar;
+  const inputs = { latent, prior, values: weight.values, bias: bias.values };
+  return run(inputs, { weight, targets, blockSize })[0] as tf.Scalar;
 }
 
 /** log(Σ π_k P_k + 10⁻⁸) of every word, [positions, vocabulary]; not differentiated. */

@@ -5,6 +5,9 @@ import { Adam } from './adam.js';
 import { Sgd } from './sgd.js';
 import { SntAsgd } from './snt-asgd.js';
 
+/** Why averaging begins: validation has stalled, or a set epoch has come, for the first time or to begin anew. */
+export type AveragingCause = 'trigger' | 'configured' | 'restart';
+
 /** What turns gradients into new weights. Its tensors are slots of the parameters; the rest is `state`. */
 export interface Optimizer {
   readonly learningRate: number;
@@ -26,7 +29,7 @@ export interface Optimizer {
    * @param epoch counts from 1
    * @returns why averaging begins with the next step, if it does
    */
-  afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): 'trigger' | 'configured' | undefined;
+  afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): AveragingCause | undefined;
   /** Averages begin with the next step, where it averages at all. */
   beginAveraging?(parameters: readonly Parameter[]): void;
   /** All that is not in a slot, as plain data. */

@@ -3,7 +3,7 @@ import type { RunConfig } from '../../shared/run-config.js';
 import { applyAveragedSgd, applySgd } from '../ops/apply-update.js';
 import { SparseParameter, type Parameter, type Slot, type SlotFills } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
-import type { Optimizer } from './optimizer.js';
+import type { AveragingCause, Optimizer } from './optimizer.js';
 import { LearningRate, learningRateStateSchema } from './learning-rate.js';
 import { isTriggered } from './trigger.js';
 
@@ -32,18 +32,21 @@ export class SntAsgd implements Optimizer {
   readonly #weightDecay: number;
   readonly #nonmonotone: number;
   readonly #averagingFrom: number;
+  /** Epochs after which a new average takes the place of the one there is, as two runs of which the second fine-tunes the first. */
+  readonly #restarts: readonly number[];
   #history: number[] = [];
   #averagingSteps: number | null = null;
   readonly #frozenRate: boolean;
   #rates: { first: number; last: number } | null = null;
 
   constructor(config: RunConfig['optimizer'], average: 'average' | 'wholeAverage' = 'average') {
-    const { learningRate, schedule, weightDecay, nonmonotone, averagingFrom, frozenRate } = config;
+    const { learningRate, schedule, weightDecay, nonmonotone, averagingFrom, restartAverages, frozenRate } = config;
     this.#learningRate = new LearningRate(learningRate, schedule);
     this.#average = average;
     this.#weightDecay = weightDecay;
     this.#nonmonotone = nonmonotone;
     this.#averagingFrom = averagingFrom;
+    this.#restarts = restartAverages.split(',').map(Number); // nothing is epoch 0, which never comes
     this.#frozenRate = frozenRate;
   }
 
@@ -88,15 +91,20 @@ export class SntAsgd implements Optimizer {
   /** Averages begin with the next step: until then they are empty. */
   beginAveraging(parameters: readonly Parameter[]): void {
     this.#averagingSteps = 0;
+    this.#rates = null;
     for (const parameter of parameters) {
       parameter.fill(this.#average, 0);
       parameter.fill('activeSince', 0);
     }
   }
 
-  afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): 'trigger' | 'configured' | undefined {
+  afterValidation(parameters: readonly Parameter[], loss: number, epoch: number): AveragingCause | undefined {
     this.#learningRate.afterEpoch(loss, epoch);
-    if (this.averaging !== undefined) return undefined;
+    if (this.averaging !== undefined) {
+      if (!this.#restarts.includes(epoch)) return undefined;
+      this.beginAveraging(parameters);
+      return 'restart';
+    }
     const triggered = isTriggered(this.#history, loss, this.#nonmonotone);
     this.#history.push(loss);
     if (!triggered && epoch !== this.#averagingFrom) return undefined;

@@ -97,7 +97,12 @@ abstract class Slots {
    * Numbers of the active weights, ascending by position: the same in every layout. Of whole slots all, as they are stored.
    */
   read(slot: Slot): Float32Array {
-    return isWhole(slot) ? this.readStored(slot) : this.pack(this.slot(slot).dataSync<'float32'>());
+    return isWhole(slot) ? this.readStored(slot) : this.active(this.slot(slot));
+  }
+
+  /** Numbers of the active weights in a tensor of the stored shape, such as a gradient: the inverse of `stored`. */
+  active(tensor: tf.Tensor): Float32Array {
+    return this.pack(tensor.dataSync<'float32'>());
   }
 
   /** A copy of a slot as it is stored. */

@@ -148,22 +148,24 @@ const makeRhn =
     };
   };
 
-const makeMixture: MakeCase = ({ batch, steps, units, words, density, fullRow }, storage, seed) => {
-  const positions = batch * steps;
-  const experts = 3;
-  const latent = denseParameter('latent', [positions * experts, units], seed);
-  const prior = denseParameter('prior', [positions, experts], seed + 1);
-  const weight = matrix('decoder', [words, units], storage, { seed: seed + 2, density, fullRow });
-  const bias = denseParameter('bias', [words], seed + 3);
-  const targets = integers(seed, positions, words);
-  return {
-    inputs: [latent, prior, weight, bias],
-    outputs: () => {
-      const priors = tf.softmax(prior.values as tf.Tensor2D);
-      return [mixtureOfSoftmaxes(latent.values as tf.Tensor2D, priors, weight, bias, targets)];
-    },
+const makeMixtureIn =
+  (blockSize?: number): MakeCase =>
+  ({ batch, steps, units, words, density, fullRow }, storage, seed) => {
+    const positions = batch * steps;
+    const experts = 3;
+    const latent = denseParameter('latent', [positions * experts, units], seed);
+    const prior = denseParameter('prior', [positions, experts], seed + 1);
+    const weight = matrix('decoder', [words, units], storage, { seed: seed + 2, density, fullRow });
+    const bias = denseParameter('bias', [words], seed + 3);
+    const targets = integers(seed, positions, words);
+    return {
+      inputs: [latent, prior, weight, bias],
+      outputs: () => {
+        const priors = tf.softmax(prior.values as tf.Tensor2D);
+        return [mixtureOfSoftmaxes(latent.values as tf.Tensor2D, priors, weight, bias, targets, blockSize)];
+      },
+    };
   };
-};
 
 const makeDecoder: MakeCase = ({ batch, steps, units, words, density, fullRow }, storage, seed) => {
   const y = denseParameter('y', [batch * steps, units], seed);
@@ -199,7 +201,8 @@ export const makers = {
   rhn: makeRhn(3, true, true),
   'rhn of depth 1': makeRhn(1, true, false),
   'rhn that is not coupled': makeRhn(2, false, true),
-  mixtureOfSoftmaxes: makeMixture,
+  mixtureOfSoftmaxes: makeMixtureIn(),
+  'mixtureOfSoftmaxes in blocks': makeMixtureIn(40),
   decodeAndCrossEntropy: makeDecoder,
   'a tied embedding and decoder': makeTied,
 };

@@ -59,14 +59,15 @@ function folder(): Finding {
 }
 
 async function engines(): Promise<Finding[]> {
-  try {
-    const reports = await probeEngines();
-    // One will do.
-    const none = reports.every(({ works }) => !works);
-    return reports.map(({ name, works, detail }) => ({ name: `engine ${name}`, ok: works, needed: none, detail }));
-  } catch (error) {
-    return [{ name: 'engines', ok: false, needed: true, detail: messageOf(error) }];
-  }
+  const reports = await probeEngines();
+  // One will do.
+  const none = reports.every(({ works }) => !works);
+  return reports.map(({ name, works, detail, device }) => ({
+    name: `engine ${name}`,
+    ok: works,
+    needed: none,
+    detail: works && device !== null ? `${detail}, on ${device.id}` : detail,
+  }));
 }
 
 async function corpora(): Promise<Finding> {

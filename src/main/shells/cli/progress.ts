@@ -53,7 +53,7 @@ export function lineProgress(run: string): Progress {
           );
           break;
         case 'averaging':
-          say(`averaging begins after epoch ${event.epoch}`);
+          say(`${event.cause === 'restart' ? 'averages begin anew' : 'averaging begins'} after epoch ${event.epoch}`);
           break;
         default:
           break;

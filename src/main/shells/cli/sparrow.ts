@@ -5,6 +5,7 @@ import { noteCommand, renameCommand, tagCommand } from './annotate.js';
 import { benchCommand } from './bench.js';
 import { pauseCommand, removeCommand, stopCommand } from './control.js';
 import { dataCommand } from './data.js';
+import { devicesCommand } from './devices.js';
 import { doctorCommand } from './doctor.js';
 import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
@@ -14,6 +15,7 @@ import { runsCommand, showCommand } from './runs.js';
 import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
 import { startCommand } from './start.js';
+import { topologyCommand } from './topology.js';
 import { resumeCommand, trainCommand } from './train.js';
 
 /**
@@ -43,10 +45,12 @@ for (const command of [
   renameCommand(),
   exportCommand(),
   compareCommand(),
+  topologyCommand(),
   presetsCommand(),
   dataCommand(),
   serveCommand(),
   benchCommand(),
+  devicesCommand(),
   doctorCommand(),
 ]) {
   program.addCommand(inheritSettings(command));

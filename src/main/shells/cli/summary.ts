@@ -1,5 +1,5 @@
 import type { RunEvent, RunEventOf } from '../../../shared/run-events.js';
-import { duration, integer, list, percent, perplexity, table } from './text.js';
+import { duration, flopsSaid, integer, list, percent, perplexity, table } from './text.js';
 
 /** The closing tables of a finished run: what it reached, and where its weights went. */
 export function summary(run: string, events: readonly RunEvent[]): string {
@@ -16,6 +16,9 @@ export function summary(run: string, events: readonly RunEvent[]): string {
   if (finished.bestPossiblePerplexity !== undefined) {
     pairs.push(['best possible', `${perplexity(finished.bestPossiblePerplexity)} on the test text`]);
   }
+  if (finished.dynamicPerplexity !== undefined) {
+    pairs.splice(2, 0, ['dynamic evaluation', perplexity(finished.dynamicPerplexity)]);
+  }
   if (finished.cachePerplexity !== undefined) {
     pairs.splice(2, 0, ['with a cache', perplexity(finished.cachePerplexity)]);
   }
@@ -24,6 +27,14 @@ export function summary(run: string, events: readonly RunEvent[]): string {
   if (finished.units !== undefined) {
     const units = finished.units.map(({ layer, left, of }) => `${integer(left)} of ${integer(of)} in ${layer}`);
     pairs.push(['hidden units', units.join(', ')]);
+  }
+  const trained = last(events, 'evaluation')?.flops;
+  if (trained !== undefined) {
+    pairs.push(['training FLOPs', flopsSaid(trained.training, trained.training / trained.dense)]);
+  }
+  if (finished.flopsPerWord !== undefined) {
+    const { sparse, dense } = finished.flopsPerWord;
+    pairs.push(['FLOPs of a word', flopsSaid(sparse, sparse / dense)]);
   }
   pairs.push(['time', `${duration(finished.trainingMs)} for ${integer(finished.step)} steps`]);
   const gates = gateTable(events);

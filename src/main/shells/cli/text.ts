@@ -10,6 +10,11 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** 2.84e16, 0.330 of dense */
+export function flopsSaid(flops: number, ofDense: number | null): string {
+  return `${flops.toExponential(2).replace('e+', 'e')}${ofDense === null ? '' : `, ${ofDense.toFixed(3)} of dense`}`;
+}
+
 const barSize = { least: 10, most: 40 };
 
 /**

@@ -18,14 +18,15 @@ export function registerMixture(engine: NativeEngine, register: Register): void 
     engine.decode(matrix, bias, targets.length, latent, targets, probabilities, ofTargets);
   };
 
-  register<MixtureAttributes>('SparrowMixtureOfSoftmaxes', (inputs, { weight, targets }, memory) => {
+  register<MixtureAttributes>('SparrowMixtureOfSoftmaxes', (inputs, attributes, memory) => {
+    const { weight, targets } = attributes;
     const of = (name: string) => memory.floats(inputs[name]);
     const [positions, experts] = inputs['prior'].shape as [number, number];
     const size = weight.shape[1];
     const matrix = matrixOf(weight, of('values'));
     const [latent, prior] = [of('latent'), of('prior')];
     const ofTargets = memory.fresh([positions, experts]);
-    for (const { start, count } of mixtureBlocks(positions, experts, weight)) {
+    for (const { start, count } of mixtureBlocks(attributes, experts)) {
       const [from, to] = [start * experts, (start + count) * experts];
       softmaxes(
         ...([
@@ -45,7 +46,8 @@ export function registerMixture(engine: NativeEngine, register: Register): void 
     return [loss.info, ofTargets.info];
   });
 
-  register<MixtureAttributes>('SparrowMixtureOfSoftmaxesGradient', (inputs, { weight, targets }, memory) => {
+  register<MixtureAttributes>('SparrowMixtureOfSoftmaxesGradient', (inputs, attributes, memory) => {
+    const { weight, targets } = attributes;
     const of = (name: string) => memory.floats(inputs[name]);
     const [positions, experts] = inputs['prior'].shape as [number, number];
     const [words, size] = weight.shape as [number, number];
@@ -69,7 +71,7 @@ export function registerMixture(engine: NativeEngine, register: Register): void 
       const [ofBlock, biasOfBlock] = [new Float32Array(dWeight.length), new Float32Array(words)];
       const sketchOfBlock = whole === null ? null : { ...whole, sketch: new Float32Array(whole.sketch.length) };
       if (whole !== null) whole.sketch.fill(0);
-      for (const { start, count } of mixtureBlocks(positions, experts, weight)) {
+      for (const { start, count } of mixtureBlocks(attributes, experts)) {
         const [from, to] = [start * experts, (start + count) * experts];
         const rows = latent.subarray(from * size, to * size);
         const ofRows = repeated(targets, start, count, experts);

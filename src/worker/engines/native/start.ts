@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { version_core } from '@tensorflow/tfjs-core';
+import type { Device } from '../../../shared/engines.js';
 import { installComposedOps } from '../../ops/op.js';
 import * as tf from '../../tf.js';
-import type { Engine } from '../engine.js';
+import type { Engine, EngineRow } from '../engine.js';
+import { processor } from '../processor.js';
 import { loadAddon, type Width } from './addon.js';
 import { nativeBackend, registerNative } from './native.js';
 
@@ -12,6 +14,19 @@ const packedUpTo = 0.7;
 
 /** What an engine takes: native/src/engine_object.cpp. */
 const mostThreads = 1024;
+
+/** Of the table of engines. */
+export const nativeRow: EngineRow = {
+  whyNot: whyNoNative,
+  devices: () => [device()],
+  start: (_device, threads) => startNative(threads),
+};
+
+/** The processor, with the widest of its vectors for which there are kernels. */
+function device(): Device {
+  const loaded = loadAddon();
+  return processor(loaded.addon?.widths().at(-1));
+}
 
 /** Why the native engine cannot be used here; undefined where it can. */
 export function whyNoNative(): string | undefined {
@@ -35,7 +50,7 @@ export async function startNative(limit: number, asked?: Width): Promise<Engine>
   await tf.setBackend(nativeBackend);
   installComposedOps(nativeBackend);
   return {
-    ...{ name: 'native', version: `tfjs ${version_core}`, threads, features: [width] },
+    ...{ name: 'native', version: `tfjs ${version_core}`, device: device(), threads, features: [width] },
     preferredLayout: (density) => (density <= packedUpTo ? 'packed' : 'masked'),
   };
 }
