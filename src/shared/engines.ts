@@ -18,6 +18,11 @@ export const engines = {
     host: 'any',
     layouts: ['packed', 'masked'],
   },
+  webgpu: {
+    sentence: 'Kernels for GPUs of any maker, through WebGPU: packed sparse weights, without CUDA.',
+    host: 'node',
+    layouts: ['packed', 'masked'],
+  },
   wasm: {
     sentence: 'TensorFlow.js on WebAssembly: works everywhere, on one thread.',
     host: 'any',
@@ -54,6 +59,7 @@ export const deviceIdPattern = /^(auto|cpu|(cuda|gpu):\d{1,3})$/;
  * for tests and for those who ask for them.
  */
 export const preference: readonly (readonly [EngineName, DeviceKind])[] = [
+  ['webgpu', 'gpu'],
   ['native', 'cpu'],
   ['wasm', 'cpu'],
 ];

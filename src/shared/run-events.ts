@@ -214,6 +214,8 @@ export const runFactsSchema = z.object({
   engine: z.string(),
   layout: z.enum(['packed', 'masked']),
   vocabulary: count,
+  /** Words of the training text. */
+  trainingTokens: count,
   /** Active at first, and, of a network that is pruned to a density, in the end. */
   parameters: z.object({ total: count, active: count, activeInTheEnd: count }),
   /** Of weights, gradients and what the optimiser keeps. */
@@ -257,8 +259,8 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('probe'), engine: z.enum(engineNames), id: z.string() }),
   /** Time training steps. */
   z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count, profile: z.boolean() }),
-  /** Say what a configuration amounts to, on a corpus of so many different words and so many in its training text. */
-  z.object({ type: z.literal('facts'), config: z.unknown(), vocabulary: count, tokens: count }),
+  /** Say what a configuration amounts to; fetched and imported corpora are in the folder. */
+  z.object({ type: z.literal('facts'), config: z.unknown(), corpora: z.string() }),
   /** Every event up to this number is where no crash can lose it. */
   z.object({ type: z.literal('acknowledge'), sequence: count }),
   /** Write a checkpoint after the step at hand (of the next epoch, if this one is being evaluated) and wait. */

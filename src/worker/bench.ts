@@ -3,6 +3,7 @@ import type { RunConfig } from '../shared/run-config.js';
 import type { StepBenchmark } from '../shared/run-events.js';
 import { Streams } from './corpus/batches.js';
 import { startEngine } from './engines/engine.js';
+import { Later } from './later.js';
 import { initialParameters, modelKinds, specsOf } from './models/build.js';
 import { createOptimizer } from './optimizers/optimizer.js';
 import { profileOf, Recorder } from './profile.js';
@@ -51,12 +52,14 @@ export async function benchStep(
     evidence: noEvidence(config.method, rules),
     progress: nothingDone(config),
     state: model.initialState(batch),
+    later: engine.apart === undefined ? undefined : new Later(),
   };
   const recorder = profile ? new Recorder() : undefined;
   const timed: { ms: number; ops?: Record<string, number> }[] = [];
   for (let step = 0; step < warmUp + steps; step++) {
     const begin = performance.now();
     trainOnWindow(run, { start: 0, length: bptt, rate: 1 });
+    await engine.apart?.caughtUp();
     const end = performance.now();
     const calls = recorder?.take();
     if (step < warmUp) continue;

@@ -1,6 +1,7 @@
 import { methods } from '../shared/methods.js';
 import type { RunConfig } from '../shared/run-config.js';
 import type { RunFacts } from '../shared/run-events.js';
+import type { CorpusSize } from './corpus/corpus.js';
 import { startEngine } from './engines/engine.js';
 import { expectedTrainingFlops, forwardFlops, trainingFlops } from './flops.js';
 import { specsOf } from './models/build.js';
@@ -12,13 +13,9 @@ import { layoutOf } from './start.js';
 /**
  * What a configuration amounts to, before anything is trained: sizes from the model's own shapes, densities from the method's
  * own rule.
- * @param corpus how many different words it has, and words of its training text, 0 where nobody knows
  * @throws UserError where it does not fit this machine
  */
-export async function factsOf(
-  config: RunConfig,
-  { vocabulary, tokens }: { readonly vocabulary: number; readonly tokens: number },
-): Promise<RunFacts> {
+export async function factsOf(config: RunConfig, { vocabulary, trainingTokens }: CorpusSize): Promise<RunFacts> {
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
   const specs = specsOf(config.model, vocabulary);
@@ -45,12 +42,13 @@ export async function factsOf(
   const { batch, bptt } = config.training;
   const training = {
     dense: trainingFlops({ ...inference, sparse: inference.dense }, false),
-    sparse: expectedTrainingFlops(config, inference, Math.floor(tokens / (batch * bptt))),
+    sparse: expectedTrainingFlops(config, inference, Math.floor(trainingTokens / (batch * bptt))),
   };
   return {
     engine: engine.name,
     layout,
     vocabulary,
+    trainingTokens,
     parameters: {
       total: sum(sizes) + biases,
       active: sum(active) + biases,

@@ -54,7 +54,8 @@ export function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => 
   const best = progress.best!;
   const testPerplexity = Math.exp(testLoss);
   const { groups } = run;
-  if (!Number.isFinite(testPerplexity)) throw divergence(run, progress.step, `the test loss is ${testLoss}`);
+  const diverged = divergenceOf(run, progress.step, [['the test perplexity', testPerplexity]]);
+  if (diverged !== undefined) throw diverged;
   emit({
     type: 'finished',
     step: progress.step,
@@ -86,9 +87,21 @@ export function activeWeights({ model }: Run): number {
   return model.parameters.reduce((sum, { activeCount }) => sum + activeCount, 0);
 }
 
-export function divergence({ config }: Pick<Run, 'config'>, step: number, what: string): UserError {
+export class Divergence extends UserError {
+  override readonly name = 'Divergence';
+}
+
+/** What is wrong with the first of these measures that is no finite number, if one is. */
+export function divergenceOf(
+  { config }: Pick<Run, 'config'>,
+  step: number,
+  measures: readonly (readonly [what: string, value: number])[],
+): Divergence | undefined {
+  const broken = measures.find(([, value]) => !Number.isFinite(value));
+  if (broken === undefined) return undefined;
+  const [what, value] = broken;
   const rate = config.optimizer.kind === 'adam' ? 'optimizer.adam.learningRate' : 'optimizer.learningRate';
-  return new UserError(
-    `training diverged at step ${step}, ${what}: lower ${rate} or optimizer.clip and start a new run`,
+  return new Divergence(
+    `training diverged at step ${step}, ${what} is ${value}: lower ${rate} or optimizer.clip and start a new run`,
   );
 }

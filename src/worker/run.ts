@@ -11,6 +11,7 @@ import { trainingWindows } from './corpus/windows.js';
 import { loadCorpus } from './corpus/library.js';
 import { referencePerplexities } from './corpus/reference.js';
 import { startEngine, type Engine } from './engines/engine.js';
+import { Later } from './later.js';
 import { matrixShape, modelKinds, specsOf } from './models/build.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
 import { shrunkSpecs, type KeptUnits, type UnitGroups } from './models/unit-groups.js';
@@ -64,6 +65,8 @@ export interface Run {
   readonly progress: Progress;
   /** Hidden state at the start of the next window. */
   state: State;
+  /** What of the steps so far is not in `progress` yet; undefined where every step is at once. */
+  readonly later: Later | undefined;
   /** Number of the next event. */
   sequence: number;
   readonly resumedFrom: (CheckpointFile & { readonly step: number }) | null;
@@ -136,6 +139,7 @@ export async function openRun(
       checkpoint?.budgets ?? Object.fromEntries(sparse.map((parameter) => [parameter.name, budgetsOf(parameter)])),
     progress: checkpoint?.progress ?? nothingDone(config),
     state: checkpoint === undefined ? model.initialState(config.training.batch) : restoredState(checkpoint.tensors),
+    later: engine.apart === undefined ? undefined : new Later(),
     sequence: checkpoint?.sequence ?? 0,
     resumedFrom: checkpoint === undefined ? null : { ...checkpoint.onDisk, step: checkpoint.progress.step },
   };

@@ -1,15 +1,18 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseRunConfig } from '../shared/run-config.js';
+import { parseRunConfig, type RunConfig } from '../shared/run-config.js';
 import {
   eventWindow,
   heartbeatMs,
   trainerCommandSchema,
   type RunEvent,
+  type RunFacts,
   type TrainerCommand,
   type TrainerMessage,
 } from '../shared/run-events.js';
 import { benchStep } from './bench.js';
+import { builtInSize } from './corpus/built-in-language.js';
+import { corpusSize } from './corpus/library.js';
 import { tryEngine } from './engines/self-test.js';
 import { explain } from './explain.js';
 import { factsOf } from './facts.js';
@@ -110,7 +113,7 @@ const port = openPort((message) => {
       );
       break;
     case 'facts':
-      void factsOf(parseRunConfig(command.config), command).then(
+      void facts(parseRunConfig(command.config), command.corpora).then(
         (facts) => answer({ facts }),
         (error: unknown) => answer({ refused: explain(error) }),
       );
@@ -129,6 +132,11 @@ const port = openPort((message) => {
       break;
   }
 });
+
+async function facts(config: RunConfig, folder: string): Promise<RunFacts> {
+  const { corpus } = config;
+  return factsOf(config, corpus.name === 'built-in' ? builtInSize(corpus) : corpusSize(folder, corpus.name));
+}
 
 async function answer(message: TrainerMessage): Promise<void> {
   await port.send(message);

@@ -2,10 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 import type { RunEvent } from '../shared/run-events.js';
 import { evaluate } from './evaluate.js';
 import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
+import type { Measured } from './later.js';
 import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
 import { partSites, type Dropout } from './models/model.js';
+import type { Scale } from './ops/apply-update.js';
 import { dropoutMask } from './ops/dropout-mask.js';
-import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
+import { clipScale, gradientNorm, gradientNormApart, watchGradients } from './optimizers/clipping.js';
 import {
   emitInitialTopology,
   isEvidence,
@@ -21,7 +23,7 @@ import { takeWholeGradients } from './sparsity/evidence.js';
 import { penalised } from './sparsity/penalty.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
 import { forwardFlops, trainingFlops } from './flops.js';
-import { activeWeights, adoptBest, divergence, finish, testLosses } from './final-tests.js';
+import { activeWeights, adoptBest, Divergence, divergenceOf, finish, testLosses } from './final-tests.js';
 import * as tf from './tf.js';
 import { shrink, shrunkWeights, unitTensors, zeroSmall } from './whole-units.js';
 
@@ -86,11 +88,20 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
       const window = windows[progress.window];
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
       const counts = isEvidence(run, windows.length - progress.window);
-      trainOnWindow(run, window, update !== undefined, counts);
-      progress.window += 1;
+      try {
+        trainOnWindow(run, window, update !== undefined, counts);
+        progress.window += 1;
+        await run.engine.apart?.keepUp();
+        if (update !== undefined || progress.window === windows.length || isReportDue(run)) settle(run);
+      } catch (error) {
+        if (!(error instanceof Divergence)) throw error;
+        clock.tick(window.length * streams.train.batch);
+        report(run, clock, emit); // curves show where it broke
+        throw error;
+      }
       if (update === 'at once') updateAtOnce(run, emit);
       clock.tick(window.length * streams.train.batch);
-      if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
+      if (isReportDue(run)) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
       if (observer.pauseRequested()) await pause();
     }
@@ -124,7 +135,10 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 }
 
 /** What a training step works on. */
-type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'groups' | 'evidence' | 'progress' | 'state'> & {
+type Trained = Pick<
+  Run,
+  'config' | 'model' | 'optimizer' | 'rules' | 'groups' | 'evidence' | 'progress' | 'state' | 'later'
+> & {
   readonly streams: Pick<Run['streams'], 'train'>;
 };
 
@@ -158,26 +172,28 @@ export function trainOnWindow(
   // A part of the loss, if not of any that is told: it is clipped with it.
   const gradients = run.groups?.penalised(model.parameters, pass.gradients, config.method.groupLasso) ?? pass.gradients;
   const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
-  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, wholes);
-  const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
-  if (!Number.isFinite(lossOfWindow)) throw divergence(run, step + 1, `the loss is ${lossOfWindow}`);
-  if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
-  const scale = clipScale(norm, clip);
+  const measuring = [model.parameters, gradients, clipNorm, { seed, step }, wholes] as const;
+  let scale: Scale;
+  if (run.later === undefined) {
+    const norm = gradientNorm(...measuring);
+    note(run, { step: step + 1, length, loss: loss.dataSync<'float32'>()[0], norm });
+    scale = clipScale(norm, clip);
+    loss.dispose();
+  } else {
+    const apart = gradientNormApart(clip, ...measuring);
+    run.later.add(step + 1, length, loss, apart.norm);
+    scale = apart.scale;
+  }
   if (wholes !== undefined) {
     evidence.noteGradient(wholes, scale, counts);
     tf.dispose([...wholes.values()].filter((tensor) => !gradients.includes(tensor)));
   }
   if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale, rate);
 
-  tf.dispose([loss, ...gradients, ...run.state]);
+  tf.dispose([...gradients, ...run.state, ...(typeof scale === 'number' ? [] : [scale])]);
   run.state = state;
   countFlops(run, length * batch, whole);
   progress.step += 1;
-  progress.epochLoss.sum += lossOfWindow * length;
-  progress.epochLoss.words += length;
-  progress.report.loss += lossOfWindow;
-  progress.report.gradientNorm += norm;
-  progress.report.steps += 1;
 }
 
 /** @param wholeGradient whether the gradient of inactive weights was computed */
@@ -195,7 +211,29 @@ function flopsOf({ progress: { flops } }: Pick<Run, 'progress'>) {
   return flops === null ? {} : { flops };
 }
 
-function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, rate: number): void {
+/** Brings what a device has computed apart into the progress of a run. @throws UserError where training has diverged */
+function settle(run: Trained): void {
+  for (const measured of run.later?.read() ?? []) note(run, measured);
+}
+
+/** @throws Divergence after the step at which training has diverged, which is the last one that is told */
+function note(run: Trained, { step, length, loss, norm }: Measured): void {
+  const { epochLoss, report } = run.progress;
+  epochLoss.sum += loss * length;
+  epochLoss.words += length;
+  report.loss += loss;
+  report.gradientNorm += norm;
+  report.steps += 1;
+  const diverged = divergenceOf(run, step, [
+    ['the loss', loss],
+    ['the norm of the gradient', norm],
+  ]);
+  if (diverged === undefined) return;
+  run.progress.step = step;
+  throw diverged;
+}
+
+function descend(run: Trained, gradients: readonly tf.Tensor[], scale: Scale, rate: number): void {
   const { config, model, optimizer, rules, evidence } = run;
   if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
   if (rules === undefined || rules.penalty === 'none') {
@@ -214,11 +252,11 @@ function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, r
 function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const { model, optimizer, progress } = run;
   const perplexity = Math.exp(loss);
-  if (!Number.isFinite(perplexity)) throw divergence(run, progress.step, `the validation loss is ${loss}`);
+  const diverged = divergenceOf(run, progress.step, [['the validation perplexity', perplexity]]);
   const epoch = progress.epoch + 1;
   const shrunk = run.groups === undefined ? undefined : shrink(run.groups, run);
   const active = shrunk?.parameters ?? (run.method.masks === 'pruned' ? activeWeights(run) : undefined);
-  const best = progress.best === null || isBetter({ loss, active }, progress.best);
+  const best = diverged === undefined && (progress.best === null || isBetter({ loss, active }, progress.best));
   if (best) {
     progress.best = { epoch, loss, active };
     const weights =
@@ -240,6 +278,7 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
     averaged,
     ...flopsOf(run),
   });
+  if (diverged !== undefined) throw diverged;
 }
 
 interface Judged {
@@ -252,6 +291,10 @@ interface Judged {
 function isBetter(now: Judged, before: Judged): boolean {
   if (now.active !== before.active) return now.active! < before.active!;
   return now.loss < before.loss;
+}
+
+function isReportDue({ config, progress }: Run): boolean {
+  return progress.step === 1 || progress.step % config.training.reportEvery === 0;
 }
 
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
@@ -272,6 +315,7 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
 }
 
 async function saveCheckpoint(run: Run, observer: Observer, emit: (event: RunEvent) => void): Promise<void> {
+  settle(run);
   await observer.settled();
   emitCheckpoint(run, run.checkpoints.save(checkpointOf(run)), emit);
 }

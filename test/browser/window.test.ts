@@ -270,6 +270,8 @@ test('a run that diverges says so, and what to do', slow, async () => {
     .waitFor();
   await page.locator('header [data-state="failed"]').waitFor();
   await soon(() => drawn('Training loss')).toBeGreaterThan(0);
+  const crosses = page.getByRole('img', { name: /NaN or infinite$/ });
+  await soon(() => crosses.count()).toBeGreaterThan(0);
 });
 
 test('runs are named and tagged, moved to the trash, brought back and deleted for good', async () => {

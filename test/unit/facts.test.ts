@@ -1,13 +1,15 @@
 import { expect, test } from 'vitest';
 import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-config.js';
+import { builtInSize } from '../../src/worker/corpus/built-in-language.js';
 import { factsOf } from '../../src/worker/facts.js';
+import { of, tiny, trained } from './support/trainings.js';
 import { modelKinds } from '../../src/worker/models/build.js';
 import { initialMasks } from '../../src/worker/start.js';
 import { magnitudesOf } from '../../src/worker/sparsity/magnitudes.js';
 import { methods } from '../../src/shared/methods.js';
 
 const vocabulary = 300;
-const corpus = { vocabulary, tokens: 0 };
+const corpus = { vocabulary, trainingTokens: 0 };
 const model = { embedding: 20, hidden: 30, layers: 2 };
 
 test('active weights are those of the masks that a run would begin with', async () => {
@@ -28,8 +30,17 @@ test('active weights are those of the masks that a run would begin with', async 
 });
 
 const device = { engine: 'wasm' } as const;
-const flopsOf = async (config: PartialRunConfig, tokens = 0) =>
-  (await factsOf(parseRunConfig({ model, device, ...config }), { vocabulary, tokens })).flopsPerWord;
+const flopsOf = async (config: PartialRunConfig, trainingTokens = 0) =>
+  (await factsOf(parseRunConfig({ model, device, ...config }), { vocabulary, trainingTokens })).flopsPerWord;
+
+test('on the built-in corpus they are the facts of the run: rare words are missing in a short text', async () => {
+  const config = parseRunConfig(tiny);
+  const { vocabulary, trainingTokens } = builtInSize(config.corpus);
+  expect(vocabulary).toBeLessThan(config.corpus.vocabulary);
+  const [started] = of((await trained(tiny)).events, 'started');
+  expect(started.corpus).toMatchObject({ vocabulary, tokens: { train: trainingTokens } });
+  expect((await factsOf(config, { vocabulary, trainingTokens })).parameters).toMatchObject(started.parameters);
+});
 
 test('a dense run does all the work, a sparse one its share; a tied decoder is work, a lookup is none', async () => {
   const dense = await flopsOf({ method: { kind: 'dense', density: 1 } });

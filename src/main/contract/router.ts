@@ -1,7 +1,7 @@
 import { implement } from '@orpc/server';
-import { contract, protocol } from '../../shared/contract/contract.js';
+import { contract } from '../../shared/contract/contract.js';
 import { toContractError } from '../../shared/contract/errors.js';
-import { factsOf } from '../trainers/probe.js';
+import { protocol } from '../../shared/contract/protocol.js';
 import { aboutOwner } from '../workbench/about.js';
 import type { Workbench } from '../workbench/workbench.js';
 
@@ -36,7 +36,7 @@ export function routerOf(workbench: Workbench, version: string) {
         commands.stop(id, now);
         return {};
       }),
-      list: os.runs.list.handler(({ input: { trash, newest } }) => views.list(trash, newest)),
+      list: os.runs.list.handler(({ input }) => views.list(input)),
       get: os.runs.get.handler(({ input: { id } }) => views.get(id)),
       events: os.runs.events.handler(({ input: { id, ...range } }) => views.events(id, range)),
       annotate: os.runs.annotate.handler(({ input }) => {
@@ -84,7 +84,7 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
     },
-    facts: os.facts.handler(({ input }) => factsOf(input)),
+    facts: os.facts.handler(({ input: { config } }) => workbench.facts(config)),
     exports: {
       open: os.exports.open.handler(({ input }) => ({ id: exports.open(input) })),
       read: os.exports.read.handler(({ input: { id } }) => exports.read(id)),

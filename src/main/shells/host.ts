@@ -57,7 +57,7 @@ export class Host {
     const seat = await this.#seat.catch(() => undefined);
     if (seat?.kind === 'guest') seat.leave();
     if (seat?.kind !== 'owner') return [];
-    const { runs } = await seat.owner.workbench.views.list(false);
+    const { runs } = await seat.owner.workbench.views.list();
     const busy = runs.filter(({ state }) => isLive(state) && state.state !== 'paused').map(({ record }) => record.id);
     await seat.owner.close(() => true);
     return busy;

@@ -12,6 +12,7 @@ const startedSchema = z.object({
 });
 const finishedSchema = startedSchema.pick({ parameters: true }).partial();
 const placeSchema = z.object({ step: z.int(), epoch: z.int() });
+const lastEventSchema = runProgressSchema.pick({ nextSequence: true, lastEvent: true, failure: true });
 
 const shownMetrics = [
   'loss',
@@ -43,7 +44,7 @@ export function lastEventOf(
     lastEvent: last?.[1] ?? null,
     failure: last?.[1] === 'failed' ? decode(last[2], what) : null,
   };
-  return parseRow(runProgressSchema.pick({ nextSequence: true, lastEvent: true, failure: true }), told, what);
+  return parseRow(lastEventSchema, told, what);
 }
 
 /**

@@ -58,13 +58,24 @@ export interface WritableStore extends ReadableStore {
 
 export interface ListOptions {
   readonly trash?: boolean | undefined;
+  /** Only these, of those that are there. */
+  readonly ids?: readonly string[] | undefined;
   /** Only so many, the newest. */
-  readonly newest?: number | undefined;
+  readonly most?: number | undefined;
+  /** Only what is older: the `next` of a list before. */
+  readonly before?: number | undefined;
+}
+
+export interface RunList {
+  readonly runs: RunRecord[];
+  readonly damaged: DamagedRun[];
+  /** From where a list of so many goes on, or null where that was all. */
+  readonly next: number | null;
 }
 
 export interface RunReader {
   /** Every run that is not in the trash, the oldest first; with `trash`, those that are. */
-  list(options?: ListOptions): { readonly runs: RunRecord[]; readonly damaged: DamagedRun[] };
+  list(options?: ListOptions): RunList;
   /** @throws UserError where there is no such run, or its rows are damaged */
   get(id: string): RunRecord;
   /** What the states of some runs, or of all, are derived from; of those that are there and not damaged. */

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { engineNames, type EngineName } from '../../shared/engines.js';
 import { messageOf, UserError } from '../../shared/errors.js';
+import type { RunConfig } from '../../shared/run-config.js';
 import {
   trainerMessageSchema,
   type EngineReport,
@@ -51,10 +52,11 @@ export async function benchStep(
 
 /**
  * Has a trainer process say what a configuration amounts to.
- * @throws UserError where it does not fit the machine
+ * @param corpora folder of those that were fetched and imported
+ * @throws UserError where it does not fit the machine, or its corpus is not there
  */
-export async function factsOf(command: Omit<Extract<TrainerCommand, { type: 'facts' }>, 'type'>): Promise<RunFacts> {
-  const answer = await ask({ type: 'facts', ...command }, 60_000);
+export async function factsOf(config: RunConfig, corpora: string): Promise<RunFacts> {
+  const answer = await ask({ type: 'facts', config, corpora }, 60_000);
   if ('facts' in answer) return answer.facts;
   throw new Error('a question for facts was answered with something else');
 }

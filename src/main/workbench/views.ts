@@ -3,19 +3,12 @@ import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
 import type { RunEventOf } from '../../shared/run-events.js';
-import type {
-  CheckpointRow,
-  DamagedRun,
-  Histogram,
-  RunRecord,
-  SparsityRow,
-  StoredEvent,
-} from '../../shared/run-records.js';
+import type { CheckpointRow, Histogram, RunRecord, SparsityRow, StoredEvent } from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
 import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
 import type { ConnectionRow, MaskPlace, TopologyDistance } from '../../shared/topology.js';
 import type { StoreReader } from '../store/reader.js';
-import type { EventRange, ReadableStore } from '../store/store.js';
+import type { EventRange, ListOptions, ReadableStore, RunList } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { States } from './states.js';
 
@@ -52,10 +45,10 @@ export class Views {
     return this.#view(await this.#reader.ask('runs', 'get', id), number);
   }
 
-  async list(trash: boolean, newest?: number): Promise<{ runs: RunView[]; damaged: DamagedRun[] }> {
+  async list(wanted: ListOptions = {}): Promise<Omit<RunList, 'runs'> & { runs: RunView[] }> {
     const { number } = this.#changes;
-    const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash, newest });
-    return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), damaged };
+    const { runs, ...rest } = await this.#reader.ask('runs', 'list', wanted);
+    return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), ...rest };
   }
 
   /** Events of a run from a number on; `more` says whether there are others after them. */

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
+import type { RunConfig } from '../../shared/run-config.js';
+import type { RunFacts } from '../../shared/run-events.js';
 import type { StoreReader } from '../store/reader.js';
 import type { WritableStore } from '../store/store.js';
+import { factsOf } from '../trainers/probe.js';
 import { Changes } from './changes.js';
 import { Commands } from './commands.js';
 import { Corpora } from './corpora.js';
@@ -31,6 +34,7 @@ export class Workbench {
   readonly database: string;
 
   readonly #store: WritableStore;
+  readonly #corporaFolder: string;
 
   /** Takes over what the last owner has left: runs whose trainer is gone are interrupted, the queue goes on. */
   constructor(options: WorkbenchOptions) {
@@ -38,6 +42,7 @@ export class Workbench {
     const folderOf = (id: string) => join(runsFolder, id);
     const changes = new Changes();
     this.#store = store;
+    this.#corporaFolder = options.corporaFolder;
     store.runs.settle(new Set());
     this.scheduler = new Scheduler({ ...options, folderOf }, changes);
     this.commands = new Commands(store, this.scheduler, changes, folderOf);
@@ -46,6 +51,11 @@ export class Workbench {
     this.exports = new Exports(store, this.scheduler.states);
     this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name));
     this.database = store.path;
+  }
+
+  /** @throws UserError where a configuration does not fit the machine, or its corpus is not there */
+  facts(config: RunConfig): Promise<RunFacts> {
+    return factsOf(config, this.#corporaFolder);
   }
 
   /** Queues the demonstration, if it is time for it. @returns its runs */

@@ -23,9 +23,6 @@ import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
  * error with the code REFUSED is for the person (its message is a line with the remedy), one with the code DEFECT is ours.
  */
 
-/** Owners and shells of different versions do not talk past each other. */
-export const protocol = 3;
-
 /** A request that waits for news is answered after so long at the latest, so that a dead connection is noticed. */
 const longestWaitMs = 30_000;
 
@@ -98,15 +95,22 @@ export const contract = {
     continue: oc.input(z.strictObject({ id })).output(nothing),
     /** Checkpoints and ends, or leaves the queue; with `now` it ends without a checkpoint. */
     stop: oc.input(z.strictObject({ id, now: z.boolean().default(false) })).output(nothing),
+    /** Runs, the oldest first; piece by piece, from the newest on, for who has something to show meanwhile. */
     list: oc
       .input(
         z.strictObject({
           trash: z.boolean().default(false),
-          /** Only so many, the newest: a page that shows them has something to show while it reads the others. */
-          newest: z.int().min(1).max(10_000).optional(),
+          /** Only these, of those that are there. */
+          ids: z.array(id).max(10_000).optional(),
+          /** Only so many, the newest. */
+          most: z.int().min(1).max(10_000).optional(),
+          /** Only older ones: the `next` of the piece before. */
+          before: z.int().min(0).optional(),
         }),
       )
-      .output(z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema) })),
+      .output(
+        z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema), next: z.int().min(0).nullable() }),
+      ),
     get: oc.input(z.strictObject({ id })).output(runViewSchema),
     /** What a run has told from a number on, in order; of some types of events or of all. */
     events: oc
@@ -175,19 +179,8 @@ export const contract = {
       }),
     )
     .output(newsSchema),
-  /**
-   * What a configuration amounts to on a corpus of so many different words, and so many in its training text where that is known: a
-   * trainer process is asked, which knows the models.
-   */
-  facts: oc
-    .input(
-      z.strictObject({
-        config: runConfigSchema,
-        vocabulary: z.int().min(1).max(100_000_000),
-        tokens: z.int().min(0).default(0),
-      }),
-    )
-    .output(runFactsSchema),
+  /** What a configuration amounts to: a trainer process is asked, which knows corpora and models. */
+  facts: oc.input(z.strictObject({ config: runConfigSchema })).output(runFactsSchema),
   exports: exportsContract,
   corpora: corporaContract,
   about: aboutContract,

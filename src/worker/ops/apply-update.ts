@@ -11,11 +11,18 @@ export interface Step {
   readonly learningRate: number;
   /** L2 penalty, added to the gradient. */
   readonly weightDecay: number;
-  /** Factor on the gradient, from clipping. */
-  readonly scale: number;
+  readonly scale: Scale;
 }
 
 export type StepRates = Omit<Step, 'parameter'>;
+
+/** Factor on the gradient, from clipping; [1] of an engine whose device computes apart. */
+export type Scale = number | tf.Tensor1D;
+
+/** The number itself, for who cannot do without. */
+export function numberOf(scale: Scale): number {
+  return typeof scale === 'number' ? scale : scale.dataSync<'float32'>()[0];
+}
 
 const runSgd = defineKernel<{ values: tf.Tensor; gradient: tf.Tensor }, Step>(
   'SparrowApplySgd',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RunConfig } from '../../shared/run-config.js';
-import { applyAdam } from '../ops/apply-update.js';
+import { applyAdam, type Scale } from '../ops/apply-update.js';
 import type { Parameter } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
 import type { Optimizer } from './optimizer.js';
@@ -29,7 +29,7 @@ export class Adam implements Optimizer {
     return this.#learningRate.now;
   }
 
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: Scale, rate = 1): void {
     this.#steps += 1;
     const { weightDecay, adam } = this.#config;
     const { beta1, beta2, epsilon } = adam;

@@ -55,7 +55,7 @@ export class Evidence {
    * @param whole of every sparse parameter, [rows, columns]
    * @param scale factor on it, from clipping
    */
-  noteGradient(whole: WholeGradients, scale: number, counts: boolean): void {
+  noteGradient(whole: WholeGradients, scale: number | tf.Tensor1D, counts: boolean): void {
     for (const [{ name }, tensor] of whole) {
       const gradient = tensor.dataSync<'float32'>();
       const scores = this.#of(name);
@@ -66,7 +66,7 @@ export class Evidence {
       }
       if (!this.#kinds.has('momentum')) continue;
       const momentum = (scores.momentum ??= new Float32Array(gradient.length));
-      const share = (1 - this.#decay) * scale;
+      const share = (1 - this.#decay) * (typeof scale === 'number' ? scale : scale.dataSync<'float32'>()[0]);
       for (let i = 0; i < momentum.length; i++) momentum[i] = this.#decay * momentum[i] + share * gradient[i];
     }
   }

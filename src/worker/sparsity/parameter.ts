@@ -186,8 +186,7 @@ export class SparseParameter extends Slots {
   readonly layout: Layout;
   readonly denseGradient = new DenseGradient();
   #pattern: Pattern;
-  #mask: tf.Tensor2D | undefined;
-  #indices: tf.Tensor2D | undefined;
+  readonly #ofPattern = new Map<string, tf.Tensor>();
 
   /**
    * @param shape [outputs, inputs]
@@ -227,14 +226,19 @@ export class SparseParameter extends Slots {
 
   /** Of the masked layout: 1 where a weight is active, 0 elsewhere. */
   get mask(): tf.Tensor2D {
-    this.#mask ??= tf.keep(tf.tensor2d(this.#pattern.toMask(), [...this.shape]));
-    return this.#mask;
+    return this.ofPattern('mask', (pattern) => tf.tensor2d(pattern.toMask(), [...this.shape]));
   }
 
   /** Flat position of each active weight, [active, 1], as scatter and gather of composed ops take it. */
   get indices(): tf.Tensor2D {
-    this.#indices ??= tf.keep(tf.tensor2d(this.#pattern.positions(), [this.activeCount, 1], 'int32'));
-    return this.#indices;
+    return this.ofPattern('indices', (pattern) => tf.tensor2d(pattern.positions(), [this.activeCount, 1], 'int32'));
+  }
+
+  /** A tensor that is made of the pattern when it is first asked for, and lives as long as that is the parameter's. */
+  ofPattern<Kind extends tf.Tensor>(name: string, make: (pattern: Pattern) => Kind): Kind {
+    const made = this.#ofPattern.get(name) ?? tf.keep(make(this.#pattern));
+    this.#ofPattern.set(name, made);
+    return made as Kind;
   }
 
   /**
@@ -259,10 +263,8 @@ export class SparseParameter extends Slots {
   }
 
   #forgetPattern(): void {
-    this.#mask?.dispose();
-    this.#indices?.dispose();
-    this.#mask = undefined;
-    this.#indices = undefined;
+    tf.dispose([...this.#ofPattern.values()]);
+    this.#ofPattern.clear();
   }
 
   protected pack(stored: Float32Array): Float32Array {

@@ -1,5 +1,5 @@
 /** Text for people on a terminal: aligned tables, bars, durations. */
-export { bytes, integer, percent, perplexity } from '../../../shared/text.js';
+export { bytes, integer, nats, percent, perplexity } from '../../../shared/text.js';
 
 /** 83000 -> 1 min 23 s */
 export function duration(ms: number): string {
