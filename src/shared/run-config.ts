@@ -62,6 +62,11 @@ const trainingSchema = z.strictObject({
     .describe(
       'Run whose best weights and masks are where this one starts: fine-tuning, which averages from its first step on.',
     ),
+  initialSeed: uint32
+    .default(0)
+    .describe(
+      'Seed of the first weights and masks, for runs that begin alike and go on differently; 0 for that of the run.',
+    ),
   stop: z
     .enum(['never', 'nonmonotone'])
     .default('never')
@@ -207,6 +212,12 @@ export const runConfigSchema = z
   });
 
 export type RunConfig = z.output<typeof runConfigSchema>;
+
+/** The seed that a run's first weights and masks are drawn from. */
+export function initialSeedOf({ seed, training: { initialSeed } }: RunConfig): number {
+  return initialSeed === 0 ? seed : initialSeed;
+}
+
 /** A run configuration in which any field may be left to its default. */
 export type PartialRunConfig = z.input<typeof runConfigSchema>;
 

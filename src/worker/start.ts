@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { messageOf, UserError } from '../shared/errors.js';
 import { methods, type MethodRow } from '../shared/methods.js';
 import { needsMaskedLayout } from '../shared/optimizer-config.js';
-import type { RunConfig } from '../shared/run-config.js';
+import { initialSeedOf, type RunConfig } from '../shared/run-config.js';
 import { layoutOn, type Engine } from './engines/engine.js';
 import { initialParameters, matricesOf, specsOf } from './models/build.js';
 import type { ParameterSpec } from './models/model.js';
@@ -32,7 +32,8 @@ export function startingParameters(
   runs: string,
 ): Parameter[] {
   const { startFrom } = config.training;
-  if (startFrom === '') return initialParameters(specs, initialMasks(specs, method, config), layout, config.seed);
+  if (startFrom === '')
+    return initialParameters(specs, initialMasks(specs, method, config), layout, initialSeedOf(config));
   const best = Checkpoints.bestOf(join(runs, startFrom), startFrom);
   try {
     return restoredParameters(specs, method, best, layout);
@@ -50,7 +51,7 @@ export function rewind(run: Run): void {
   const specs = specsOf(config.model, corpus.words.length);
   const sparse = model.parameters.filter((parameter) => parameter instanceof SparseParameter);
   const patterns = new Map(sparse.map(({ name, pattern }) => [name, pattern]));
-  for (const [i, initial] of initialParameters(specs, patterns, layout, config.seed).entries()) {
+  for (const [i, initial] of initialParameters(specs, patterns, layout, initialSeedOf(config)).entries()) {
     const parameter = model.parameters[i];
     for (const slot of slots) if (slot !== 'values') parameter.dropSlot(slot);
     parameter.load('values', initial.read('values'));
@@ -69,6 +70,6 @@ export function initialMasks(
   const patterns =
     method.masks === 'pruned'
       ? matrices.map(({ shape: [rows, columns] }) => Pattern.full(rows, columns))
-      : initialPatterns(matrices, config.method, config.seed);
+      : initialPatterns(matrices, config.method, initialSeedOf(config));
   return new Map(matrices.map(({ name }, i) => [name, patterns[i]]));
 }

@@ -7,7 +7,7 @@ import type { Workbench } from '../workbench/workbench.js';
 
 /** The contract, as the owner of a data folder keeps it. */
 export function routerOf(workbench: Workbench, version: string) {
-  const { commands, views, news, exports, corpora, database } = workbench;
+  const { commands, views, news, exports, corpora, tables, database } = workbench;
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next();
@@ -86,7 +86,7 @@ export function routerOf(workbench: Workbench, version: string) {
     },
     facts: os.facts.handler(({ input: { config } }) => workbench.facts(config)),
     exports: {
-      open: os.exports.open.handler(({ input }) => ({ id: exports.open(input) })),
+      open: os.exports.open.handler(async ({ input }) => ({ id: await exports.open(input) })),
       read: os.exports.read.handler(({ input: { id } }) => exports.read(id)),
     },
     corpora: {
@@ -101,6 +101,10 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
       delete: os.corpora.delete.handler(async ({ input: { name } }) => ({ freedBytes: await corpora.delete(name) })),
+    },
+    tables: {
+      report: os.tables.report.handler(({ input }) => tables.report(input)),
+      reproduce: os.tables.reproduce.handler(async ({ input }) => ({ runs: await tables.reproduce(input) })),
     },
     about: os.about.handler(() => aboutOwner(version, database)),
     settings: {

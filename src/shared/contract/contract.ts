@@ -5,6 +5,7 @@ import { runEventTypes, runFactsSchema } from '../run-events.js';
 import { aboutContract } from './about.js';
 import { corporaContract } from './corpora.js';
 import { exportsContract } from './exports.js';
+import { tablesContract } from './tables.js';
 import {
   checkpointRowSchema,
   damagedRunSchema,
@@ -183,6 +184,7 @@ export const contract = {
   facts: oc.input(z.strictObject({ config: runConfigSchema })).output(runFactsSchema),
   exports: exportsContract,
   corpora: corporaContract,
+  tables: tablesContract,
   about: aboutContract,
   /** Cursor of the newest event. */
   now: oc.input(nothing).output(z.object({ cursor: z.int().min(0) })),

@@ -43,6 +43,8 @@ export interface ParameterSpec {
   readonly gates: readonly Gate[];
   /** Initial values are uniform on [-initialBound, initialBound). */
   readonly initialBound: number;
+  /** What is added to those of one gate, where it does not begin around 0. */
+  readonly initialShift?: { readonly gate: string; readonly by: number };
 }
 
 /** Biases stay dense whatever the method: every matrix may be sparse (algorithm page 3.1). */

@@ -2,7 +2,7 @@ import type { ModelConfig } from '../../shared/model-config.js';
 import { rhn, type HighwayWeights } from '../ops/rhn.js';
 import type { Gate } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
-import { dropoutSites, type ModelKind, type ParameterSpec } from './model.js';
+import { dropoutSites, isSparsifiable, type ModelKind, type ParameterSpec } from './model.js';
 import { biasSpec, decoderSpecs, embeddingSpec, equalGates, matrixSpec, Named } from './parts.js';
 import { RecurrentModel } from './recurrent-model.js';
 import { softmaxHead } from './softmax-head.js';
@@ -55,7 +55,7 @@ export const rhnModel: ModelKind = {
 };
 
 /** The matrices of a depth, the first one's from the input, too; the carry gate's apart where it is not coupled. */
-function depthSpecs({ embedding, hidden, coupled }: ModelConfig, depth: number): ParameterSpec[] {
+function depthSpecs({ embedding, hidden, coupled, transformBias }: ModelConfig, depth: number): ParameterSpec[] {
   const bound = 1 / Math.sqrt(hidden);
   const affine = (part: string, inputs: number, gates: readonly Gate[]) => {
     const rows = gates.reduce((sum, gate) => sum + gate.rows, 0);
@@ -66,7 +66,12 @@ function depthSpecs({ embedding, hidden, coupled }: ModelConfig, depth: number):
     ...affine(part, inputs, equalGates(hidden, 'candidate', 'transform')),
     ...(coupled ? [] : affine(`${part}_carry`, inputs, equalGates(hidden, 'carry'))),
   ];
-  return [...(depth === 0 ? both('input', embedding) : []), ...both('recurrent', hidden)];
+  const recurrent = both('recurrent', hidden).map((spec) =>
+    isSparsifiable(spec) || transformBias === 0
+      ? spec
+      : { ...spec, initialShift: { gate: 'transform', by: transformBias } },
+  );
+  return [...(depth === 0 ? both('input', embedding) : []), ...recurrent];
 }
 
 function highwayWeights(named: Named, prefix: string): HighwayWeights {
