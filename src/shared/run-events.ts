@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { deviceSchema, engineNames } from './engines.js';
-import { measured } from './numbers.js';
 
 /**
  * What a trainer tells the workbench and what it is told: the only thing both sides know of each other. Every message is
@@ -9,6 +8,12 @@ import { measured } from './numbers.js';
 
 const count = z.int().min(0);
 const finite = z.number();
+/** A number of any kind, from memory or from JSON (`numbers.ts`). */
+const measured = z.union([
+  z.number(),
+  z.custom<number>((value) => typeof value === 'number'),
+  z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number),
+]);
 
 /** FLOPs for each word, were it dense and as it is. */
 const flopsPerWord = z.object({ dense: finite, sparse: finite });
@@ -97,6 +102,9 @@ const averaging = z.object({
   cause: z.enum(['trigger', 'configured', 'restart']),
 });
 
+/** Hidden units that each layer still has, of a method that takes out whole ones. */
+const unitsLeft = z.array(z.object({ layer: z.string(), left: count, of: count }));
+
 const sparsity = z.object({
   type: z.literal('sparsity'),
   step: count,
@@ -118,6 +126,7 @@ const sparsity = z.object({
       magnitudes: z.object({ max: finite, counts: z.array(count), threshold: finite.optional() }).optional(),
     }),
   ),
+  units: unitsLeft.optional(),
 });
 
 const checkpoint = z.object({
@@ -143,6 +152,9 @@ const finished = z.object({
   bigramPerplexity: measured,
   /** Of the test text, where the language is known. */
   bestPossiblePerplexity: measured.optional(),
+  /** Of the network that was tested: what is active, of all. Runs of earlier versions have not told them. */
+  parameters: z.object({ total: count, active: count }).optional(),
+  units: unitsLeft.optional(),
   /** Of a forward pass of the network that was tested. */
   flopsPerWord: flopsPerWord.optional(),
   trainingMs: finite,

@@ -17,7 +17,7 @@ const cases = Number(process.env['SPARROW_TEST_CASES'] ?? 200);
 describe.each(transports)('over $name', ({ attach }) => {
   test('the owner says who it is', async () => {
     const { client } = await attach(desk().workbench);
-    expect(await client.hello({})).toEqual({ protocol: 3, version: '1.0.0', pid: process.pid });
+    expect(await client.hello({})).toEqual({ protocol: 4, version: '1.0.0', pid: process.pid });
   });
 
   test('runs are made, begin in turn, and are told as they go', async () => {
@@ -166,8 +166,8 @@ describe.each(transports)('over $name', ({ attach }) => {
     await expect(client.topology.connections({ id: 'no-1' })).rejects.toThrow('no-1: there is no such run');
   });
 
-  test('curves, sparsity, histograms and checkpoints are read from a place on', async () => {
-    const { workbench, trainers, store } = desk();
+  test('curves, sparsity and checkpoints are read from a place on', async () => {
+    const { workbench, trainers } = desk();
     const { client } = await attach(workbench);
     await client.runs.create({ configs: [tiny('owl')] });
     expect(await client.runs.started({ id: 'owl-1' })).toEqual({ started: null });
@@ -192,8 +192,6 @@ describe.each(transports)('over $name', ({ attach }) => {
       told.checkpoint,
     );
     await expect.poll(() => trainers.last.acknowledged).toBe(5);
-    const histogram = { step: 1, layer: 'lstm.0', kind: 'magnitude', edges: [0, 0.5, 1], counts: [3, 2] };
-    store.sparsity.addHistogram('owl-1', 4, histogram);
     const request = { runs: ['owl-1'], metrics: ['loss', 'learningRate'] };
     const { cursor, lines } = await client.runs.series(request);
     expect(lines).toMatchObject([
@@ -218,13 +216,11 @@ describe.each(transports)('over $name', ({ attach }) => {
       [1, null],
       [1, 'all'],
     ]);
-    expect(await client.runs.histograms({ id: 'owl-1' })).toEqual({ histograms: [histogram] });
-    expect(await client.runs.histograms({ id: 'owl-1', fromStep: 2 })).toEqual({ histograms: [] });
     expect((await client.runs.checkpoints({ id: 'owl-1' })).checkpoints).toMatchObject([
       { step: 5, file: 'step-5.json' },
     ]);
     expect(await client.runs.started({ id: 'owl-1' })).toEqual({ started: told.started });
-    for (const call of [client.runs.sparsity, client.runs.histograms, client.runs.checkpoints, client.runs.started]) {
+    for (const call of [client.runs.sparsity, client.runs.checkpoints, client.runs.started]) {
       await expect(call({ id: 'no-1' })).rejects.toThrow('no-1: there is no such run');
     }
     await expect(client.runs.series({ ...request, runs: ['no-1'] })).rejects.toThrow('no-1: there is no such run');

@@ -3,8 +3,8 @@ import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-conf
 import { builtInSize } from '../../src/worker/corpus/built-in-language.js';
 import { factsOf } from '../../src/worker/facts.js';
 import { of, tiny, trained } from './support/trainings.js';
-import { modelKinds } from '../../src/worker/models/build.js';
-import { initialMasks } from '../../src/worker/start.js';
+import { modelKinds, specsOf } from '../../src/worker/models/build.js';
+import { initialMasks, startingParameters } from '../../src/worker/start.js';
 import { magnitudesOf } from '../../src/worker/sparsity/magnitudes.js';
 import { methods } from '../../src/shared/methods.js';
 
@@ -40,6 +40,22 @@ test('on the built-in corpus they are the facts of the run: rare words are missi
   const [started] = of((await trained(tiny)).events, 'started');
   expect(started.corpus).toMatchObject({ vocabulary, tokens: { train: trainingTokens } });
   expect((await factsOf(config, { vocabulary, trainingTokens })).parameters).toMatchObject(started.parameters);
+});
+
+test('runs with one initial seed begin with the same weights and masks, whatever their own', () => {
+  const begun = (seed: number, initialSeed: number) => {
+    const config = parseRunConfig({ model, seed, training: { initialSeed }, device: { engine: 'wasm' } });
+    const specs = specsOf(config.model, vocabulary);
+    const parameters = startingParameters(specs, methods.selfish, config, 'packed', '');
+    const values = parameters.map((parameter) => parameter.read('values'));
+    for (const parameter of parameters) parameter.dispose();
+    const masks = [...initialMasks(specs, methods.selfish, config).values()].map((mask) => mask.positions());
+    return { values, masks };
+  };
+  expect(begun(2, 5)).toEqual(begun(3, 5));
+  expect(begun(2, 5)).toEqual(begun(5, 0));
+  expect(begun(2, 0).values).not.toEqual(begun(3, 0).values);
+  expect(begun(2, 0).masks).not.toEqual(begun(3, 0).masks);
 });
 
 test('a dense run does all the work, a sparse one its share; a tied decoder is work, a lookup is none', async () => {

@@ -8,7 +8,7 @@ import type { Workbench } from '../workbench/workbench.js';
 
 /** The contract, as the owner of a data folder keeps it. */
 export function routerOf(workbench: Workbench, version: string) {
-  const { commands, views, news, exports, corpora, database } = workbench;
+  const { commands, views, news, exports, corpora, tables, database } = workbench;
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next();
@@ -52,9 +52,6 @@ export function routerOf(workbench: Workbench, version: string) {
       sparsity: os.runs.sparsity.handler(async ({ input: { id, fromUpdate } }) => ({
         rows: await views.sparsity(id, fromUpdate),
       })),
-      histograms: os.runs.histograms.handler(async ({ input: { id, fromStep } }) => ({
-        histograms: await views.histograms(id, fromStep),
-      })),
       checkpoints: os.runs.checkpoints.handler(async ({ input: { id } }) => ({
         checkpoints: await views.checkpoints(id),
       })),
@@ -87,14 +84,14 @@ export function routerOf(workbench: Workbench, version: string) {
     },
     facts: os.facts.handler(({ input: { config } }) => workbench.facts(config)),
     exports: {
-      open: os.exports.open.handler(({ input }) => ({ id: exports.open(input) })),
+      open: os.exports.open.handler(async ({ input }) => ({ id: await exports.open(input) })),
       read: os.exports.read.handler(({ input: { id } }) => exports.read(id)),
     },
     corpora: {
       list: os.corpora.list.handler(() => corpora.list()),
       work: os.corpora.work.handler(() => ({ work: corpora.work() })),
-      fetch: os.corpora.fetch.handler(({ input: { name } }) => {
-        corpora.begin({ type: 'fetch', name });
+      fetch: os.corpora.fetch.handler(({ input: { name, from } }) => {
+        corpora.begin({ type: 'fetch', name, ...(from === undefined ? {} : { from }) });
         return {};
       }),
       import: os.corpora.import.handler(({ input: { name, files } }) => {
@@ -102,6 +99,10 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
       delete: os.corpora.delete.handler(async ({ input: { name } }) => ({ freedBytes: await corpora.delete(name) })),
+    },
+    tables: {
+      report: os.tables.report.handler(({ input }) => tables.report(input)),
+      reproduce: os.tables.reproduce.handler(async ({ input }) => ({ runs: await tables.reproduce(input) })),
     },
     about: os.about.handler(() => aboutOwner(version, database)),
     devices: os.devices.handler(async () => {

@@ -12,7 +12,7 @@ import { QueueRows, QueueTable } from './queue.js';
 import { RunRows } from './runs.js';
 import { RunTable } from './run-writer.js';
 import { SettingRows, SettingTable } from './settings.js';
-import { SparsityRows, SparsityTable } from './sparsity.js';
+import { SparsityRows } from './sparsity.js';
 import type { ReadableStore, WritableStore } from './store.js';
 import { TopologyRows } from './topology.js';
 
@@ -55,7 +55,7 @@ export function openWritable(path: string, options: OpenOptions = {}): WritableS
     runs: new RunTable(connection, now),
     events: new EventLog(connection, now),
     metrics: new MetricRows(connection),
-    sparsity: new SparsityTable(connection),
+    sparsity: new SparsityRows(connection),
     topology: new TopologyRows(connection),
     queue: new QueueTable(connection, now),
     corpora: new CorpusTable(connection, now),

@@ -7,7 +7,6 @@ import type {
   CheckpointRow,
   CorpusRow,
   DamagedRun,
-  Histogram,
   QueueEntry,
   RunRecord,
   SparsityRow,
@@ -44,7 +43,6 @@ export interface ReadableStore {
 export interface WritableStore extends ReadableStore {
   readonly runs: RunWriter;
   readonly events: EventWriter;
-  readonly sparsity: SparsityWriter;
   readonly queue: QueueWriter;
   readonly corpora: CorpusWriter;
   readonly settings: SettingWriter;
@@ -186,8 +184,6 @@ export interface MetricReader {
 export interface SparsityReader {
   /** Layers and gates after every topology update, in order; or from an update on. */
   rows(run: string, fromUpdate?: number): SparsityRow[];
-  /** Those of a run, in order; or from a step on. */
-  histograms(run: string, fromStep?: number): Histogram[];
 }
 
 export interface TopologyReader {
@@ -201,11 +197,6 @@ export interface TopologyReader {
    * @throws UserError where one has no masks, their networks have different shapes, or matching would take too long
    */
   distance(a: MaskPlace, b: MaskPlace, withMatching: boolean): TopologyDistance;
-}
-
-export interface SparsityWriter extends SparsityReader {
-  /** A histogram that belongs to an event: it goes when the event is replaced. */
-  addHistogram(run: string, sequence: number, histogram: Histogram): void;
 }
 
 export interface QueueReader {

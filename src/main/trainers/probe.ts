@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { engineNames, preference, type EngineName } from '../../shared/engines.js';
+import { engineNames, engines, preference, type EngineName, type Host } from '../../shared/engines.js';
 import { messageOf, UserError } from '../../shared/errors.js';
 import type { RunConfig } from '../../shared/run-config.js';
 import {
@@ -13,6 +13,7 @@ import {
 } from '../../shared/run-events.js';
 import { whenGone } from '../child.js';
 import { LastWords } from './last-words.js';
+import { plainNode } from './plain-node.js';
 
 /**
  * Tries every engine on each of its devices, in a process of its own each: a driver that takes its process down is one that
@@ -38,10 +39,24 @@ export function bestOf(reports: readonly EngineReport[]): EngineReport | undefin
     .find((report) => report !== undefined);
 }
 
+/** Where the engine may live that `auto` comes to on this machine. A window waits for it: a driver that takes long is left alone. */
+export async function hostOfAuto(): Promise<Host> {
+  for (const [engine, kind] of preference) {
+    if (plainNode() === undefined || engines[engine].host === 'any') return 'any';
+    const { works, device } = await probe(engine, 'auto', { patienceMs: 5000 });
+    if (works && device?.kind === kind) return 'node';
+  }
+  return 'any';
+}
+
 /** @param env in place of this process's environment */
-export async function probe(engine: EngineName, id: string, env = process.env): Promise<EngineReport> {
+export async function probe(
+  engine: EngineName,
+  id: string,
+  { env = process.env, patienceMs = 60_000 } = {},
+): Promise<EngineReport> {
   try {
-    const answer = await ask({ type: 'probe', engine, id }, 60_000, env);
+    const answer = await ask({ type: 'probe', engine, id }, patienceMs, env);
     if ('engine' in answer) return answer.engine;
   } catch (error) {
     return { name: engine, works: false, detail: messageOf(error), device: null, devices: [] };
@@ -75,6 +90,7 @@ export async function factsOf(config: RunConfig, corpora: string): Promise<RunFa
 /** One question to a trainer process of its own. What it says on standard error matters where it does not answer. */
 async function ask(command: TrainerCommand, patienceMs: number, env = process.env): Promise<TrainerMessage> {
   const child = fork(join(import.meta.dirname, 'trainer-process.js'), [], {
+    execPath: plainNode() ?? process.execPath,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env,
   });

@@ -3,7 +3,7 @@ import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
 import type { RunEventOf } from '../../shared/run-events.js';
-import type { CheckpointRow, Histogram, RunRecord, SparsityRow, StoredEvent } from '../../shared/run-records.js';
+import type { CheckpointRow, RunRecord, SparsityRow, StoredEvent } from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
 import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
 import type { ConnectionRow, MaskPlace, TopologyDistance } from '../../shared/topology.js';
@@ -63,10 +63,6 @@ export class Views {
 
   sparsity(id: string, fromUpdate: number): Promise<SparsityRow[]> {
     return this.#reader.ask('sparsity', 'rows', id, fromUpdate);
-  }
-
-  histograms(id: string, fromStep: number): Promise<Histogram[]> {
-    return this.#reader.ask('sparsity', 'histograms', id, fromStep);
   }
 
   connections(id: string): Promise<ConnectionRow[]> {

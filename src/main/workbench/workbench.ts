@@ -11,6 +11,7 @@ import { demonstrate } from './demonstration.js';
 import { Exports } from './exports.js';
 import { News } from './news.js';
 import { Scheduler, type SchedulerOptions } from './scheduler.js';
+import { Tables } from './tables.js';
 import { Views } from './views.js';
 
 export interface WorkbenchOptions extends Omit<SchedulerOptions, 'folderOf'> {
@@ -18,6 +19,8 @@ export interface WorkbenchOptions extends Omit<SchedulerOptions, 'folderOf'> {
   readonly runsFolder: string;
   /** Of the same database, in another thread. */
   readonly reader: StoreReader;
+  /** Of the corpus process, if not the one beside this. */
+  readonly corpusProgram?: string;
   /** Likewise, for what takes a second or more: reads of rows do not wait for it. */
   readonly analyst: StoreReader;
 }
@@ -30,6 +33,7 @@ export class Workbench {
   readonly news: News;
   readonly exports: Exports;
   readonly corpora: Corpora;
+  readonly tables: Tables;
   /** Path of its file. */
   readonly database: string;
 
@@ -48,8 +52,9 @@ export class Workbench {
     this.commands = new Commands(store, this.scheduler, changes, folderOf);
     this.views = new Views(store, { reader, analyst }, this.scheduler.states, changes);
     this.news = new News(store, reader, this.views, changes);
-    this.exports = new Exports(store, this.scheduler.states);
-    this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name));
+    this.corpora = new Corpora(options.corporaFolder, (name) => this.#isTrainedOn(name), options.corpusProgram);
+    this.tables = new Tables(this.commands, this.views, this.corpora);
+    this.exports = new Exports(store, this.scheduler.states, (asked) => this.tables.report(asked));
     this.database = store.path;
   }
 

@@ -5,17 +5,17 @@ import { engineReportSchema, runEventTypes, runFactsSchema } from '../run-events
 import { aboutContract } from './about.js';
 import { corporaContract } from './corpora.js';
 import { exportsContract } from './exports.js';
+import { tablesContract } from './tables.js';
 import {
   checkpointRowSchema,
   damagedRunSchema,
-  histogramSchema,
   runRecordSchema,
   sparsityRowSchema,
   storedEventSchema,
 } from '../run-records.js';
 import { topologyContract } from './topology.js';
 import { startedSchema } from '../run-events.js';
-import { runStateSchema } from '../run-state.js';
+import { runStateSchema } from '../run-state-schema.js';
 import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
 
 /**
@@ -137,10 +137,6 @@ export const contract = {
     sparsity: oc
       .input(z.strictObject({ id, fromUpdate: z.int().min(0).default(0) }))
       .output(z.object({ rows: z.array(sparsityRowSchema) })),
-    /** Distributions, from a step on. */
-    histograms: oc
-      .input(z.strictObject({ id, fromStep: z.int().min(0).default(0) }))
-      .output(z.object({ histograms: z.array(histogramSchema) })),
     /** All that were written; a run's folder holds the last ones. */
     checkpoints: oc.input(z.strictObject({ id })).output(z.object({ checkpoints: z.array(checkpointRowSchema) })),
     /** What it told when it was started last: engine, corpus, layers and gates; null where it has not been. */
@@ -183,6 +179,7 @@ export const contract = {
   facts: oc.input(z.strictObject({ config: runConfigSchema })).output(runFactsSchema),
   exports: exportsContract,
   corpora: corporaContract,
+  tables: tablesContract,
   about: aboutContract,
   /** Every engine on each of its devices, tried just now; what `auto` comes to is one of them. */
   devices: oc.input(nothing).output(z.array(engineReportSchema.extend({ auto: z.boolean() }))),

@@ -46,7 +46,7 @@ export async function fetchCorpus(
       const part = join(parts, `${split}.part`);
       await download(address, part, {
         ...options,
-        remedy: 'Try again later, or use --from with another address',
+        remedy: 'Try again later, or from another address (--from)',
         onProgress: (received, total) => options.onProgress?.({ split, received, total }),
       });
       const bytes = readFileSync(part);
@@ -103,7 +103,7 @@ function verify(bytes: Uint8Array, checks: Checks, address: string, part: string
     rmSync(part, { force: true });
     throw new UserError(
       `${address} is not the published file: its ${names[check]} is ${actual[check]}, expected ${expected}. ` +
-        'It has been deleted; fetch again, or use --from with another address',
+        'It has been deleted; fetch again, or from another address (--from)',
     );
   }
 }

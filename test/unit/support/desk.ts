@@ -50,6 +50,7 @@ export function desk(
     analyst,
     runsFolder,
     corporaFolder: join(path, 'corpora'),
+    corpusProgram: join(import.meta.dirname, '../../../out/main/corpus-process.js'),
     patience: { startMs: 60_000, silenceMs: 60_000, stopMs: 60_000 },
     runsPerDevice: options.runsPerDevice ?? 1,
     spawn: trainers.spawn,

@@ -84,7 +84,7 @@ const thisMachine: Installer = {
   wheels: tensorflowWheels,
   sources: usualSources,
   tools: { check: checkTools, version: bindingVersion, build: buildBinding },
-  attempt: (folder) => probe('tensorflow', 'auto', { ...process.env, SPARROW_ENGINES: folder }),
+  attempt: (folder) => probe('tensorflow', 'auto', { env: { ...process.env, SPARROW_ENGINES: folder } }),
 };
 
 function variant(gpu: boolean): string {

@@ -12,6 +12,8 @@ import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
 import { queueCommand } from './queue.js';
 import { presetsCommand } from './presets.js';
+import { reportCommand } from './report.js';
+import { reproduceCommand } from './reproduce.js';
 import { runsCommand, showCommand } from './runs.js';
 import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
@@ -48,6 +50,8 @@ for (const command of [
   compareCommand(),
   topologyCommand(),
   presetsCommand(),
+  reproduceCommand(),
+  reportCommand(),
   dataCommand(),
   serveCommand(),
   benchCommand(),
