@@ -210,7 +210,7 @@ describe('the native engine', () => {
   });
 });
 
-describe('the webgpu engine', () => {
+describe('the webgpu engine', { timeout: 600_000 }, () => {
   skipWithoutGpu();
   skipWithoutNative();
 
