@@ -1,9 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A page of docs/ on which a command keeps a part up to date. */
-const begin = '<!-- measured: begin -->';
-const end = '<!-- measured: end -->';
+/** Parts of pages of docs/ that commands keep up to date; each lies between markers that name it. */
+export type Part = 'measured' | 'models';
 
 /** A table of Markdown with aligned columns, the first to the left and all others to the right. */
 export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -16,18 +15,19 @@ export function markdownTable(header: readonly string[], rows: readonly (readonl
 }
 
 /**
- * The page with what lies between its markers replaced; all that was written by hand stays.
+ * The page with what lies between the markers of a part replaced; all that was written by hand stays.
  * @throws Error where it does not have them
  */
-export function withMeasured(page: string, measured: string): string {
+export function withMeasured(page: string, measured: string, part: Part = 'measured'): string {
+  const [begin, end] = [`<!-- ${part}: begin -->`, `<!-- ${part}: end -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`the page has no ${begin} with a ${end} after it`);
   return `${page.slice(0, from + begin.length)}\n\n${measured.trim()}\n\n${page.slice(to)}`;
 }
 
-/** Writes the measured part of a page of docs/ and returns its path in the project. */
-export function updatePage(project: string, name: string, measured: string): string {
+/** Writes a measured part of a page of docs/ and returns its path in the project. */
+export function updatePage(project: string, name: string, measured: string, part: Part = 'measured'): string {
   const path = join(project, 'docs', name);
-  writeFileSync(path, withMeasured(readFileSync(path, 'utf8'), measured));
+  writeFileSync(path, withMeasured(readFileSync(path, 'utf8'), measured, part));
   return join('docs', name);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { stepBenchmarkSchema, type StepBenchmark } from '../src/shared/run-events.js';
 import type { KernelFigure } from './bounds.js';
-import { setting, type Case, type Norm } from './cases.js';
+import { setting, type Norm, type Step } from './cases.js';
 import type { Figure } from './ratios.js';
 
 /** This file is bundled into out/main. */
@@ -28,26 +28,22 @@ function sparrow(...args: string[]): Promise<string> {
   return output(process.execPath, [join(import.meta.dirname, 'sparrow.js'), ...args]);
 }
 
+/** What both programs are told about a step, in options of the same name. */
+function stepOptions({ model = 'stacked-lstm', hidden, density }: Step, steps: number): string[] {
+  const { layers, batch, bptt, threads } = setting;
+  const options = { model, hidden, density, layers, batch, bptt, threads, steps };
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}
+
 /** One process of `sparrow bench step`. */
 export async function ourStep(
-  { hidden, density }: Case,
+  step: Step,
   norm: Norm,
-  { steps, profile = false }: { steps: number; profile?: boolean },
+  { steps, profile = false, engine = 'native' }: { steps: number; profile?: boolean; engine?: 'native' | 'wasm' },
 ): Promise<StepBenchmark> {
-  const { vocabulary, layers, batch, bptt, threads } = setting;
   const said = await sparrow(
-    ...['bench', 'step', '--hidden', String(hidden), '--density', String(density), '--clip-norm', norm],
-    ...[
-      '--vocabulary',
-      String(vocabulary),
-      '--layers',
-      String(layers),
-      '--batch',
-      String(batch),
-      '--bptt',
-      String(bptt),
-    ],
-    ...['--threads', String(threads), '--steps', String(steps), '--json', ...(profile ? ['--profile'] : [])],
+    ...['bench', 'step', ...stepOptions(step, steps), '--vocabulary', String(setting.vocabulary)],
+    ...['--clip-norm', norm, '--engine', engine, '--json', ...(profile ? ['--profile'] : [])],
   );
   return stepBenchmarkSchema.parse(JSON.parse(said));
 }
@@ -65,13 +61,9 @@ export async function torchVersion(): Promise<string | undefined> {
 }
 
 /** One process of the peer. */
-export async function peerStep({ hidden, density }: Case, steps: number): Promise<Figure> {
-  const { vocabulary, layers, batch, bptt, threads } = setting;
-  const said = await output(python, [
-    ...[join(project, 'bench', 'peers', 'torch_step.py'), '--hidden', String(hidden), '--density', String(density)],
-    ...['--vocab', String(vocabulary), '--layers', String(layers), '--batch', String(batch), '--bptt', String(bptt)],
-    ...['--threads', String(threads), '--steps', String(steps)],
-  ]);
+export async function peerStep(step: Step, steps: number): Promise<Figure> {
+  const program = join(project, 'bench', 'peers', 'torch_step.py');
+  const said = await output(python, [program, ...stepOptions(step, steps), '--vocab', String(setting.vocabulary)]);
   return peerFigure(said);
 }
 

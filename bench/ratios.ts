@@ -1,4 +1,4 @@
-import type { Case, Norm } from './cases.js';
+import type { Case, Norm, Step } from './cases.js';
 
 /** One process that was timed. */
 export interface Figure {
@@ -28,8 +28,8 @@ interface NormSummary {
   readonly memory?: number;
 }
 
-export interface CaseSummary {
-  readonly case: Case;
+export interface CaseSummary<Of extends Step = Case> {
+  readonly case: Of;
   readonly norms: readonly NormSummary[];
 }
 
@@ -41,7 +41,7 @@ export function median(numbers: readonly number[]): number {
   return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
 }
 
-export function summarise(one: Case, pairs: readonly Pair[]): CaseSummary {
+export function summarise<Of extends Step>(one: Of, pairs: readonly Pair[]): CaseSummary<Of> {
   const names = [...new Set(pairs.map(({ norm }) => norm))];
   return {
     case: one,

@@ -1,4 +1,4 @@
-import { setting, titleOf, type Case } from './cases.js';
+import { setting, titleOf, type Case, type ModelCase } from './cases.js';
 import type { Bound } from './bounds.js';
 import { markdownTable } from './markdown.js';
 import { barsOf, type CaseSummary } from './ratios.js';
@@ -26,6 +26,14 @@ export interface Results {
 const ms = (value: number | undefined) => (value === undefined ? '' : value.toFixed(value < 100 ? 1 : 0));
 const ratio = (value: number | undefined) => (value === undefined ? '' : value.toFixed(2));
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+
+/** A model beside its peer, and one step of it on the engine that runs everywhere. */
+export interface ModelSummary extends CaseSummary<ModelCase> {
+  readonly wasmMs: number;
+}
+
+/** What `npm run bench -- --models` finds out. */
+export type ModelResults = Omit<Results, 'cases' | 'profiles'> & { readonly models: readonly ModelSummary[] };
 
 /** Every bar and whether it holds, and every norm of every case: on the terminal and in docs/performance.md. */
 export function tables({ cases }: Pick<Results, 'cases'>): string {
@@ -93,20 +101,44 @@ function profileText({ case: one, all, active, bounds }: Profile): string {
   return `### ${titleOf(one)}\n\n${markdownTable(header, [...rows, total])}`;
 }
 
+/** Every model: on the terminal and in docs/performance.md. */
+export function modelTable(models: readonly ModelSummary[]): string {
+  const rows = models.flatMap(({ case: { model }, norms, wasmMs }) =>
+    norms.map(({ ours, peer, ratios, faster, memory }) => [
+      model,
+      ...[ms(peer?.ms), ms(ours.ms), ratios.map(ratio).join(' '), ratio(faster), ms(wasmMs)],
+      ...[peer?.peakMb.toFixed(0) ?? '', ours.peakMb.toFixed(0), ratio(memory)],
+    ]),
+  );
+  const header = ['model', 'peer ms', 'native ms', 'ratios', 'faster', 'wasm ms', 'peer MiB', 'native MiB', 'share'];
+  return markdownTable(header, rows);
+}
+
+function factsList({ date, machine }: Pick<Results, 'date' | 'machine'>, model: string): string {
+  const { vocabulary, layers, batch, bptt, threads } = setting;
+  const words = `${vocabulary} words, batch ${batch}, ${bptt} steps, ${threads} threads`;
+  const facts = { date, ...machine, setting: `${layers} ${model}, ${words}` };
+  return Object.entries(facts)
+    .map(([name, value]) => `- ${name}: ${value}\n`)
+    .join('');
+}
+
+/** The part of docs/performance.md about models. */
+export function modelPage(results: ModelResults): string {
+  const sizes = [...new Set(results.models.map(({ case: { hidden, density } }) => titleOf({ hidden, density })))];
+  return [
+    factsList(results, `layers, ${sizes.join('; ')}`),
+    `Each ratio is of two processes of ${results.steps} steps that ran one right after the other; the median of ${results.rounds} pairs counts.\n`,
+    modelTable(results.models),
+  ].join('\n');
+}
+
 /** The measured part of docs/performance.md. */
 export function page(results: Results): string {
-  const { date, machine, rounds, steps, profiles } = results;
-  const { vocabulary, layers, batch, bptt, threads } = setting;
-  const facts = {
-    date,
-    ...machine,
-    setting: `${layers} LSTM layers, ${vocabulary} words, batch ${batch}, ${bptt} steps, ${threads} threads`,
-  };
+  const { rounds, steps, profiles } = results;
   const misses = missed(results);
   return [
-    Object.entries(facts)
-      .map(([name, value]) => `- ${name}: ${value}\n`)
-      .join(''),
+    factsList(results, 'LSTM layers'),
     `Each ratio is of two processes of ${steps} steps that ran one right after the other, ${rounds} pairs for each norm; the median counts.\n`,
     tables(results),
     '## What misses its bar\n',

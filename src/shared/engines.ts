@@ -2,11 +2,13 @@ import { z } from 'zod';
 
 /** What can compute a run, and on what: the part of it that every process knows. How each is started is `worker/engines/`. */
 
+/** Where an engine's trainer may live. `node`: its library loads into plain Node alone, and not into Electron's processes. */
+export type Host = 'any' | 'node';
+
 interface EngineFacts {
   /** One sentence for lists of engines. */
   readonly sentence: string;
-  /** `node`: its library loads into plain Node alone, and not into Electron's processes. */
-  readonly host: 'any' | 'node';
+  readonly host: Host;
   /** Layouts of sparse weights that it trains in, the first of which stands for one that it has not. */
   readonly layouts: readonly ('packed' | 'masked')[];
 }

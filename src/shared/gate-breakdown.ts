@@ -12,7 +12,7 @@ export interface GateDensity {
   readonly last: number;
 }
 
-type Counted = Pick<SparsityRow, 'update' | 'layer' | 'gate' | 'size' | 'active'>;
+export type Counted = Pick<SparsityRow, 'update' | 'layer' | 'gate' | 'size' | 'active'>;
 
 /**
  * Where the weights of recurrent matrices went, gate by gate (algorithm page 7.4): each matrix, then all input-to-hidden and all

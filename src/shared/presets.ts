@@ -19,6 +19,7 @@ import quickElman from '../../resources/presets/quick-elman.json';
 import quickGlobalMagnitude from '../../resources/presets/quick-global-magnitude.json';
 import quickGmp from '../../resources/presets/quick-gmp.json';
 import quickGru from '../../resources/presets/quick-gru.json';
+import quickIss from '../../resources/presets/quick-iss.json';
 import quickL1 from '../../resources/presets/quick-l1.json';
 import quickLottery from '../../resources/presets/quick-lottery.json';
 import quickOnLstm from '../../resources/presets/quick-on-lstm.json';
@@ -71,6 +72,7 @@ const files: Readonly<Record<string, { readonly sentence: string; readonly confi
   'quick-one-shot': quickOneShot,
   'quick-lottery': quickLottery,
   'quick-l1': quickL1,
+  'quick-iss': quickIss,
   'selfish-lstm-ptb': selfishLstmPtb,
   'selfish-lstm-ptb-checkpoint': selfishLstmPtbCheckpoint,
   'selfish-adam-lstm-ptb': selfishAdamLstmPtb,

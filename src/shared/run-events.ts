@@ -99,6 +99,9 @@ const averaging = z.object({
   cause: z.enum(['trigger', 'configured', 'restart']),
 });
 
+/** Hidden units that each layer still has, of a method that takes out whole ones. */
+const unitsLeft = z.array(z.object({ layer: z.string(), left: count, of: count }));
+
 const sparsity = z.object({
   type: z.literal('sparsity'),
   step: count,
@@ -120,6 +123,7 @@ const sparsity = z.object({
       magnitudes: z.object({ max: finite, counts: z.array(count), threshold: finite.optional() }).optional(),
     }),
   ),
+  units: unitsLeft.optional(),
 });
 
 const checkpoint = z.object({
@@ -145,6 +149,9 @@ const finished = z.object({
   bigramPerplexity: measured,
   /** Of the test text, where the language is known. */
   bestPossiblePerplexity: measured.optional(),
+  /** Of the network that was tested: what is active, of all. Runs of earlier versions have not told them. */
+  parameters: z.object({ total: count, active: count }).optional(),
+  units: unitsLeft.optional(),
   /** Of a forward pass of the network that was tested. */
   flopsPerWord: flopsPerWord.optional(),
   trainingMs: finite,

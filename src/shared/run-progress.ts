@@ -45,7 +45,11 @@ export function progressAfter(progress: RunProgress, sequence: number, event: Ru
       return { ...next, parameters: { ...parameters, active: activeAfter(parameters.total, matricesIn(event)) } };
     }
     case 'finished':
-      return { ...next, testPerplexity: finite(event.testPerplexity) };
+      return {
+        ...next,
+        testPerplexity: finite(event.testPerplexity),
+        parameters: event.parameters ?? progress.parameters,
+      };
     case 'failed':
       return {
         ...next,

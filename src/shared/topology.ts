@@ -27,11 +27,21 @@ export const connectionRowSchema = z.object({
   /** Of active connections, in updates since they grew. */
   meanAge: z.number().min(0),
   medianAge: count,
+  /** Active connections by their age, in bins that grow: 0, 1, 2 to 3, 4 to 7 and so on, as many as there can be by this update. */
+  ages: z.array(count),
   /** Topology distance to the first masks and to those before, without matching; 0 is the same, 1 has nothing in common. */
   toStart: share,
   toPrevious: share,
 });
 export type ConnectionRow = z.output<typeof connectionRowSchema>;
+
+/** The bin of an age, and the first and the last age of a bin. */
+export function binOfAge(age: number): number {
+  return age === 0 ? 0 : 32 - Math.clz32(age);
+}
+export function agesOfBin(bin: number): readonly [from: number, to: number] {
+  return bin === 0 ? [0, 0] : [2 ** (bin - 1), 2 ** bin - 1];
+}
 
 /** How far apart two masks are: connections that only one has, as a share of those that either has. */
 const distances = z.object({

@@ -12,6 +12,7 @@ import { noEvidence, nothingDone, refuseTooLarge } from './run.js';
 import { initialMasks, layoutOf } from './start.js';
 import { rulesOf } from './sparsity/methods.js';
 import { trainOnWindow } from './trainer.js';
+import { groupsOf } from './whole-units.js';
 
 /** Steps before those that count: in the first one memory is made, in the second it is first used again. */
 const warmUp = 2;
@@ -47,6 +48,7 @@ export async function benchStep(
       ),
     },
     rules,
+    groups: groupsOf(method, specs),
     evidence: noEvidence(config.method, rules),
     progress: nothingDone(config),
     state: model.initialState(batch),

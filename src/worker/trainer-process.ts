@@ -14,6 +14,7 @@ import { benchStep } from './bench.js';
 import { builtInSize } from './corpus/built-in-language.js';
 import { corpusSize } from './corpus/library.js';
 import { tryEngine } from './engines/self-test.js';
+import { DeviceLost } from './engines/webgpu/device-lost.js';
 import { explain } from './explain.js';
 import { factsOf } from './facts.js';
 import { openPort } from './port.js';
@@ -152,6 +153,7 @@ async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, 
     try {
       const opened = await openRun(parseRunConfig(config), { run: folder, corpora }, resume);
       await train(opened, connection).catch((error: unknown) => {
+        if (error instanceof DeviceLost) throw error;
         connection.emit(opened.sequence, { type: 'failed', ...explain(error) });
       });
       await connection.settled();
@@ -159,14 +161,14 @@ async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, 
       lock.release();
     }
   } catch (error) {
-    if (error instanceof LockHeld) giveUp(error);
+    if (error instanceof LockHeld || error instanceof DeviceLost) giveUp(error);
     await port.send({ refused: explain(error) } satisfies TrainerMessage);
   }
   process.exit(0);
 }
 
 /** Nothing is wrong with the run: these last words make it interrupted, and it can be resumed later. */
-function giveUp({ message }: LockHeld): never {
+function giveUp({ message }: LockHeld | DeviceLost): never {
   process.stderr.write(`${message}\n`);
   process.exit(1);
 }

@@ -1,7 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { UserError } from '../shared/errors.js';
 import type { RunEvent } from '../shared/run-events.js';
-import { evaluateDynamically } from './dynamic-evaluation.js';
 import { evaluate } from './evaluate.js';
 import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
 import type { Measured } from './later.js';
@@ -9,10 +7,10 @@ import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
 import { partSites, type Dropout } from './models/model.js';
 import type { Scale } from './ops/apply-update.js';
 import { dropoutMask } from './ops/dropout-mask.js';
-import { evaluateWithCache } from './neural-cache.js';
 import { clipScale, gradientNorm, gradientNormApart, watchGradients } from './optimizers/clipping.js';
 import {
   emitInitialTopology,
+  isEvidence,
   momentOf,
   removingRateNow,
   updateAfterEpoch,
@@ -20,12 +18,14 @@ import {
   updateAtOnce,
 } from './rewiring.js';
 import { isTriggered } from './optimizers/trigger.js';
-import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
+import { checkpointOf, describeRun, weightsOf, type Run } from './run.js';
 import { takeWholeGradients } from './sparsity/evidence.js';
 import { penalised } from './sparsity/penalty.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
 import { forwardFlops, trainingFlops } from './flops.js';
+import { activeWeights, adoptBest, Divergence, divergenceOf, finish, testLosses } from './final-tests.js';
 import * as tf from './tf.js';
+import { shrink, shrunkWeights, unitTensors, zeroSmall } from './whole-units.js';
 
 /** The world outside the loop. */
 export interface Observer {
@@ -87,8 +87,9 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     while (progress.window < windows.length) {
       const window = windows[progress.window];
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
+      const counts = isEvidence(run, windows.length - progress.window);
       try {
-        trainOnWindow(run, window, update !== undefined);
+        trainOnWindow(run, window, update !== undefined, counts);
         progress.window += 1;
         await run.engine.apart?.keepUp();
         if (update !== undefined || progress.window === windows.length || isReportDue(run)) settle(run);
@@ -125,7 +126,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     if (!(await proceed())) return stop();
   }
 
-  adoptWeights(model.parameters, run.checkpoints.readBest());
+  adoptBest(run);
   const losses = await testLosses(run, proceed);
   if (losses === undefined) return stop(); // the checkpoint of the last epoch stands
   clock.tick(0);
@@ -134,15 +135,24 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 }
 
 /** What a training step works on. */
-type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence' | 'progress' | 'state' | 'later'> & {
+type Trained = Pick<
+  Run,
+  'config' | 'model' | 'optimizer' | 'rules' | 'groups' | 'evidence' | 'progress' | 'state' | 'later'
+> & {
   readonly streams: Pick<Run['streams'], 'train'>;
 };
 
 /**
  * One optimiser step: forward, backward, clipping, update, masks.
  * @param updateFollows whether the topology changes before the next one
+ * @param counts whether it goes by the gradient of this step
  */
-export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWindow, updateFollows = false): void {
+export function trainOnWindow(
+  run: Trained,
+  { start, length, rate }: TrainingWindow,
+  updateFollows = false,
+  counts = updateFollows,
+): void {
   const { config, streams, model, evidence, progress } = run;
   const { clip, clipNorm } = config.optimizer;
   const { seed } = config;
@@ -153,11 +163,14 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
     (site, p, shape, scaled) =>
       p === 0 ? undefined : dropoutMask({ seed, step, site: site + part * partSites }, p, shape, scaled);
 
-  const whole = evidence.wantsGradient(updateFollows);
+  const whole = evidence.wantsGradient(counts);
   watchGradients(model.parameters, clipNorm, { seed, step }, { whole, passes: partCount(batch, microBatch) });
-  const { loss, gradients, state } = lossAndGradientsInParts(
+  const pass = lossAndGradientsInParts(
     ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
   );
+  const { loss, state } = pass;
+  // A part of the loss, if not of any that is told: it is clipped with it.
+  const gradients = run.groups?.penalised(model.parameters, pass.gradients, config.method.groupLasso) ?? pass.gradients;
   const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
   const measuring = [model.parameters, gradients, clipNorm, { seed, step }, wholes] as const;
   let scale: Scale;
@@ -172,7 +185,7 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
     scale = apart.scale;
   }
   if (wholes !== undefined) {
-    evidence.noteGradient(wholes, scale, updateFollows);
+    evidence.noteGradient(wholes, scale, counts);
     tf.dispose([...wholes.values()].filter((tensor) => !gradients.includes(tensor)));
   }
   if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale, rate);
@@ -225,6 +238,7 @@ function descend(run: Trained, gradients: readonly tf.Tensor[], scale: Scale, ra
   if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
   if (rules === undefined || rules.penalty === 'none') {
     optimizer.step(model.parameters, gradients, scale, rate);
+    if (run.groups !== undefined) zeroSmall(model.parameters, config.method.zeroBelow);
     return;
   }
   const { method, seed } = config;
@@ -240,11 +254,16 @@ function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const perplexity = Math.exp(loss);
   const diverged = divergenceOf(run, progress.step, [['the validation perplexity', perplexity]]);
   const epoch = progress.epoch + 1;
-  const active = run.method.masks === 'pruned' ? activeWeights(run) : undefined;
+  const shrunk = run.groups === undefined ? undefined : shrink(run.groups, run);
+  const active = shrunk?.parameters ?? (run.method.masks === 'pruned' ? activeWeights(run) : undefined);
   const best = diverged === undefined && (progress.best === null || isBetter({ loss, active }, progress.best));
   if (best) {
     progress.best = { epoch, loss, active };
-    run.checkpoints.saveBest(epoch, weightsOf(model.parameters, optimizer.averaging === 'wholeAverage'));
+    const weights =
+      shrunk === undefined
+        ? new Map([...unitTensors(run.kept), ...weightsOf(model.parameters, optimizer.averaging === 'wholeAverage')])
+        : shrunkWeights(shrunk, run);
+    run.checkpoints.saveBest(epoch, weights);
   }
   const trainingLoss = progress.epochLoss.sum / progress.epochLoss.words;
   const averaged = optimizer.averaging !== undefined;
@@ -274,10 +293,6 @@ function isBetter(now: Judged, before: Judged): boolean {
   return now.loss < before.loss;
 }
 
-function activeWeights({ model }: Run): number {
-  return model.parameters.reduce((sum, { activeCount }) => sum + activeCount, 0);
-}
-
 function isReportDue({ config, progress }: Run): boolean {
   return progress.step === 1 || progress.step % config.training.reportEvery === 0;
 }
@@ -297,57 +312,6 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
     ...flopsOf(run),
   });
   progress.report = { loss: 0, gradientNorm: 0, steps: 0 };
-}
-
-interface TestLosses {
-  readonly plain: number;
-  /** With a neural cache, and by dynamic evaluation, where the run asks for it. */
-  readonly cache?: number;
-  readonly dynamic?: number;
-}
-
-/** @returns undefined where the run was to stop */
-async function testLosses(run: Run, proceed: () => Promise<boolean>): Promise<TestLosses | undefined> {
-  const { config, model, streams } = run;
-  const { train, test } = run.corpus.ids;
-  const plain = await evaluate(model, streams.test, config.training.bptt, proceed);
-  if (plain === undefined) return undefined;
-  let losses: TestLosses = { plain };
-  if (config.evaluation.cacheWindow > 0) {
-    const cache = await evaluateWithCache(model, test, config, proceed);
-    if (cache === undefined) return undefined;
-    losses = { ...losses, cache };
-  }
-  if (config.evaluation.dynamicSteps > 0) {
-    const dynamic = await evaluateDynamically(model, { train, measured: test }, config.evaluation, proceed);
-    if (dynamic === undefined) return undefined;
-    losses = { ...losses, dynamic };
-  }
-  return losses;
-}
-
-function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => void): void {
-  const { config, model, progress, reference } = run;
-  const { plain: testLoss, cache, dynamic } = losses;
-  const best = progress.best!;
-  const testPerplexity = Math.exp(testLoss);
-  const diverged = divergenceOf(run, progress.step, [['the test perplexity', testPerplexity]]);
-  if (diverged !== undefined) throw diverged;
-  emit({
-    type: 'finished',
-    step: progress.step,
-    epoch: progress.epoch,
-    testLoss,
-    testPerplexity,
-    ...(cache === undefined ? {} : { cachePerplexity: Math.exp(cache) }),
-    ...(dynamic === undefined ? {} : { dynamicPerplexity: Math.exp(dynamic) }),
-    bestValidationPerplexity: Math.exp(best.loss),
-    bestEpoch: best.epoch,
-    bigramPerplexity: reference.test.bigram,
-    ...(reference.test.bestPossible === undefined ? {} : { bestPossiblePerplexity: reference.test.bestPossible }),
-    flopsPerWord: forwardFlops(model.parameters, config.model),
-    trainingMs: progress.trainingMs,
-  });
 }
 
 async function saveCheckpoint(run: Run, observer: Observer, emit: (event: RunEvent) => void): Promise<void> {
@@ -371,25 +335,6 @@ function noteStall({ config, progress }: Run, loss: number): void {
   const { losses } = progress.validation;
   const stalled = isTriggered(losses, loss, config.optimizer.nonmonotone);
   progress.validation = { losses: [...losses, loss], stalled };
-}
-
-class Divergence extends UserError {
-  override readonly name = 'Divergence';
-}
-
-/** What is wrong with the first of these measures that is no finite number, if one is. */
-function divergenceOf(
-  { config }: Pick<Run, 'config'>,
-  step: number,
-  measures: readonly (readonly [what: string, value: number])[],
-): Divergence | undefined {
-  const broken = measures.find(([, value]) => !Number.isFinite(value));
-  if (broken === undefined) return undefined;
-  const [what, value] = broken;
-  const rate = config.optimizer.kind === 'adam' ? 'optimizer.adam.learningRate' : 'optimizer.learningRate';
-  return new Divergence(
-    `training diverged at step ${step}, ${what} is ${value}: lower ${rate} or optimizer.clip and start a new run`,
-  );
 }
 
 /** Measures time spent training, and speed since the last report. */

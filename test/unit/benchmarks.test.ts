@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { boundsOf, type KernelFigure } from '../../bench/bounds.js';
-import { cases, normsOf, setting, type Case } from '../../bench/cases.js';
+import { cases, modelCases, normsOf, setting, type Case } from '../../bench/cases.js';
 import { curves, fidelityTables, figureOf, summariseMethod, type Outcome } from '../../bench/fidelity-table.js';
 import { markdownTable, withMeasured } from '../../bench/markdown.js';
 import { peerFigure } from '../../bench/measure.js';
 import { barsOf, median, summarise, type Pair } from '../../bench/ratios.js';
-import { missed, page, tables } from '../../bench/report.js';
+import { missed, modelPage, modelTable, page, tables } from '../../bench/report.js';
+import { modelKindNames } from '../../src/shared/model-config.js';
 
 const one: Case = { id: '1500-0.33', hidden: 1500, density: 0.33, must: 1.5, reach: 2, memory: 0.6 };
 
@@ -102,6 +105,31 @@ describe('pages', () => {
     expect(after).toBe(`# Title\n\n${begin}\n\nnew $& figures\n\n${end}\n\nby hand\n`);
     expect(withMeasured(after, 'new $& figures')).toBe(after);
     expect(() => withMeasured(`${end} ${begin}`, '')).toThrow('the page has no');
+    expect(() => withMeasured(before, '', 'models')).toThrow('the page has no <!-- models: begin -->');
+    const both = `${before}<!-- models: begin -->\n<!-- models: end -->\n`;
+    expect(withMeasured(both, 'a table', 'models')).toBe(
+      `${before}<!-- models: begin -->\n\na table\n\n<!-- models: end -->\n`,
+    );
+  });
+
+  test('there is a row for each model, with the peer that is named after it and the engine that runs everywhere', () => {
+    const peers = readFileSync(join(import.meta.dirname, '..', '..', 'bench', 'peers', 'torch_models.py'), 'utf8');
+    for (const { model } of modelCases) expect(peers).toContain(`"${model}": lambda`);
+    expect(modelCases.map(({ model }) => model)).toEqual(modelKindNames);
+    const models = modelCases.map((item) => ({ ...summarise(item, [pair('all', 100, 250, 600)]), wasmMs: 1234.5 }));
+    const written = modelPage({ date: '2026-01-31', machine: { processor: 'a chip' }, rounds: 1, steps: 5, models });
+    expect(written).toContain('- processor: a chip\n');
+    expect(written).toContain('- setting: 2 layers, hidden 650, density 0.33, 10000 words');
+    for (const model of modelKindNames) {
+      expect(written).toMatch(
+        new RegExp(
+          `^\\| ${model} +\\| +250 \\| +100 \\| +2\\.50 \\| +2\\.50 \\| +1235 \\| +1000 \\| +600 \\| +0\\.60 \\|$`,
+          'm',
+        ),
+      );
+    }
+    const alone = modelTable([{ ...summarise(modelCases[0], [pair('all', 100)]), wasmMs: 1000 }]);
+    expect(alone).not.toMatch(/NaN|undefined/);
   });
 
   test('what misses its bar is said, with what its kernels could reach', () => {

@@ -71,11 +71,23 @@ function plainly(history: readonly Masks[], layer: number): Connections[] {
       everActive: ever.size,
       meanAge: ages.reduce((sum, age) => sum + age, 0) / Math.max(1, ages.length),
       medianAge: ages.at(Math.ceil(ages.length / 2) - 1) ?? 0,
+      ages: bins
+        .filter(([from]) => from <= update)
+        .map(([from, to]) => ages.filter((age) => age >= from && age <= to).length),
       toStart: distance(first),
       toPrevious: distance(update === 0 ? now : before),
     };
   });
 }
+
+const bins = [
+  [0, 0],
+  [1, 1],
+  [2, 3],
+  [4, 7],
+  [8, 15],
+  [16, 31],
+];
 
 function common(a: ReadonlySet<number>, b: ReadonlySet<number>): number {
   return [...a].filter((position) => b.has(position)).length;
@@ -132,6 +144,6 @@ test('masks that never change have neither turnover nor distance, and explore no
   const rows = told([1, 2, 3].map(() => [[0, 5], [1]])).map(([whole]) => whole);
   expect(rows.at(-1)).toEqual({
     ...{ update: 2, layer: null, size: 43, active: 3, removed: 0, grown: 0, sinceStart: 3, inStart: 3, everActive: 3 },
-    ...{ meanAge: 2, medianAge: 2, toStart: 0, toPrevious: 0 },
+    ...{ meanAge: 2, medianAge: 2, ages: [0, 0, 3], toStart: 0, toPrevious: 0 },
   });
 });

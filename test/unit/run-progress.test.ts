@@ -86,6 +86,7 @@ const story: readonly RunEvent[] = [
     bestValidationPerplexity: 90,
     bestEpoch: 1,
     bigramPerplexity: 100,
+    parameters: { total: 1000, active: 40 },
     trainingMs: 5,
   },
 ];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { chanceDistance, editDistance } from '../../src/main/topology/distance.js';
+import { editDistance } from '../../src/main/topology/distance.js';
+import { chanceDistance } from '../../src/shared/topology-distance.js';
 import { matchUnits, reordered } from '../../src/main/topology/matching.js';
 import { networkDistance } from '../../src/main/topology/network-distance.js';
 import { unitsOf } from '../../src/main/topology/units.js';

@@ -1,10 +1,16 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { parseRunConfig } from '../../src/shared/run-config.js';
+import { trainingWindows } from '../../src/worker/corpus/windows.js';
 import type { Engine } from '../../src/worker/engines/engine.js';
 import type { GpuBackend } from '../../src/worker/engines/webgpu/backend.js';
+import { openRun } from '../../src/worker/run.js';
 import * as tf from '../../src/worker/tf.js';
+import { trainOnWindow } from '../../src/worker/trainer.js';
 import { layouts, storages, useOracle } from './support/numerics.js';
 import { computed, expectAgreement, makers, type Sizes } from './support/op-cases.js';
 import { modelOf, stepOf } from './support/steps.js';
+import { temporaryFolder } from './support/temp-folder.js';
+import { trajectory, updates } from './support/updates.js';
 import { skipWithoutGpu, useWebGpu } from './support/webgpu.js';
 import { whyNoSwiftShader } from '../support/swiftshader.mjs';
 
@@ -56,6 +62,51 @@ test('a step has the losses, gradients, norms of each kind and dropout masks of 
       expectAgreement(await on('webgpu'), await on('cpu'));
     }
   }
+});
+
+for (const [name, update] of Object.entries(updates)) {
+  test(`${name} in place computes what it does by copies`, async () => {
+    for (const storage of storages) {
+      for (const shape of [[7, 13] as const, [61, 67] as const]) {
+        await tf.setBackend('cpu');
+        const expected = trajectory(update, shape, storage);
+        await tf.setBackend('webgpu');
+        expectAgreement(trajectory(update, shape, storage), expected);
+      }
+    }
+  });
+}
+
+test('2,000 windows are handed over one at a time, and leave neither tensors nor memory behind', async () => {
+  const folder = temporaryFolder();
+  const config = parseRunConfig({
+    model: { embedding: 2, hidden: 2, layers: 1, dropout: { output: 0.1 } },
+    method: { kind: 'selfish', density: 0.4 },
+    corpus: { vocabulary: 100, tokens: 1000 },
+    training: { batch: 2, bptt: 3, evaluationBatch: 2 },
+    device: { engine: 'webgpu' },
+  });
+  const run = await openRun(config, { run: folder, corpora: folder }, false);
+  const backend = tf.backend() as unknown as GpuBackend;
+  const submit = vi.spyOn(backend.queue, 'submit');
+  const windows = trainingWindows(run.streams.train, config, 0);
+  const interval = 20;
+  /** Trains, and reads what it has told. */
+  const trained = async (count: number) => {
+    for (let step = 1; step <= count; step++) {
+      trainOnWindow(run, windows[step % windows.length]);
+      await run.engine.apart!.keepUp();
+      if (step % interval === 0) expect(run.later!.read().every(({ loss }) => loss > 0)).toBe(true);
+    }
+    const { numBytesInGPU, numBytesAllocatedInGPU } = backend.memory();
+    return { tensors: tf.memory().numTensors, numBytesInGPU, numBytesAllocatedInGPU };
+  };
+  const before = await trained(100);
+  submit.mockClear();
+  expect(await trained(2000)).toEqual(before);
+  expect(submit).toHaveBeenCalledTimes(2000 + 2000 / interval);
+  for (const parameter of run.model.parameters) parameter.dispose();
+  tf.dispose([...run.state]);
 });
 
 test('tells what it computes on', () => {

@@ -1,7 +1,6 @@
 import type { Comparison } from '../../shared/comparison.js';
+import type { CsvTable } from '../../shared/csv.js';
 import type { RunTableRow } from '../../shared/run-table.js';
-import type { ConnectionRow, TopologyDistance } from '../../shared/topology.js';
-import type { CsvTable } from './csv.js';
 import type { ReadableStore } from './store.js';
 
 /** The table of runs. */
@@ -107,48 +106,6 @@ export function sparsityTable(store: ReadableStore, runs: readonly string[]): Cs
   }
   const place = ['run', 'name', 'update', 'step', 'epoch', 'layer', 'gate'];
   return { header: [...place, 'size', 'active', 'density', 'removed', 'grown'], rows: rows() };
-}
-
-/** The connections of runs after each topology update; a line without a layer is the network as a whole. */
-export function connectionsTable(
-  runs: Iterable<{ readonly run: string; readonly rows: readonly ConnectionRow[] }>,
-): CsvTable {
-  const columns: readonly (readonly [string, (row: ConnectionRow) => string | number | null])[] = [
-    ['update', (row) => row.update],
-    ['step', (row) => row.step],
-    ['epoch', (row) => row.epoch],
-    ['layer', (row) => row.layer],
-    ['size', (row) => row.size],
-    ['active', (row) => row.active],
-    ['removed', (row) => row.removed],
-    ['grown', (row) => row.grown],
-    ['since_start', (row) => row.sinceStart],
-    ['in_start', (row) => row.inStart],
-    ['ever_active', (row) => row.everActive],
-    ['exploration_rate', (row) => row.everActive / row.size],
-    ['mean_age', (row) => row.meanAge],
-    ['median_age', (row) => row.medianAge],
-    ['distance_to_start', (row) => row.toStart],
-    ['distance_to_previous', (row) => row.toPrevious],
-  ];
-  function* rows(): Generator<(string | number | null)[]> {
-    for (const { run, rows: told } of runs)
-      for (const row of told) yield [run, ...columns.map(([, value]) => value(row))];
-  }
-  return { header: ['run', ...columns.map(([name]) => name)], rows: rows() };
-}
-
-/** Distances between masks; a line without a layer is the mean over all. */
-export function distancesTable(distances: Iterable<TopologyDistance>): CsvTable {
-  function* rows(): Generator<(string | number | null)[]> {
-    for (const { a, b, layers, ...whole } of distances) {
-      for (const { layer, distance, matched, chance } of [{ layer: null, ...whole }, ...layers]) {
-        yield [a.run, a.update, b.run, b.update, layer, distance, matched, chance];
-      }
-    }
-  }
-  const header = ['run', 'update', 'other_run', 'other_update', 'layer', 'distance', 'matched_distance', 'chance'];
-  return { header, rows: rows() };
 }
 
 /** A comparison, a line for each run, with the fields in which configurations differ. */

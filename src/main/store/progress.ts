@@ -10,6 +10,7 @@ const startedSchema = z.object({
   parameters: z.object({ total: z.int(), active: z.int() }),
   engine: z.object({ name: z.string() }),
 });
+const finishedSchema = startedSchema.pick({ parameters: true }).partial();
 const placeSchema = z.object({ step: z.int(), epoch: z.int() });
 const lastEventSchema = runProgressSchema.pick({ nextSequence: true, lastEvent: true, failure: true });
 
@@ -57,17 +58,26 @@ export function progressOf(connection: Connection, key: number, what: string): R
   const told = startedOf(connection, key);
   const place = placed === undefined ? { step: 0, epoch: 0 } : parseRow(placeSchema, decode(placed[0], what), what);
   const started = told === undefined ? undefined : parseRow(startedSchema, decode(told, what), what);
+  const last = lastEventOf(connection, key, what);
   const newest = newestValues(connection, key);
   const progress = {
     ...place,
     stepsPerEpoch: started?.stepsPerEpoch ?? null,
-    ...lastEventOf(connection, key, what),
+    ...last,
     ...Object.fromEntries(shownMetrics.map((name) => [name, newest.get(name) ?? null])),
     bestValidationPerplexity: lowest(connection, key, 'validationPerplexity'),
-    parameters: started === undefined ? null : parametersNow(connection, key, started.parameters),
+    parameters:
+      (last.lastEvent === 'finished' ? testedOf(connection, key, last.nextSequence - 1, what) : null) ??
+      (started === undefined ? null : parametersNow(connection, key, started.parameters)),
     engine: started?.engine.name ?? null,
   };
   return parseRow(runProgressSchema, progress, what);
+}
+
+/** The parameters of the network that was tested, which event `sequence` tells; runs of earlier versions have not told them. */
+function testedOf(connection: Connection, key: number, sequence: number, what: string): RunProgress['parameters'] {
+  const [body] = connection.query('SELECT body FROM events WHERE run = ? AND sequence = ?').row(key, sequence)!;
+  return parseRow(finishedSchema, decode(body, what), what).parameters ?? null;
 }
 
 /** With the masks of the last topology update. */

@@ -1,5 +1,5 @@
 import type { TableReport } from '../../shared/tables/report.js';
-import type { CsvTable } from './csv.js';
+import type { CsvTable } from '../../shared/csv.js';
 
 /** A table of the field, a line for each run, with what is said of its row in every line. */
 export function reportTable({ table, scale, rows }: TableReport): CsvTable {

@@ -1,8 +1,8 @@
 import { UserError } from '../../shared/errors.js';
-import type { ConnectionRow } from '../../shared/topology.js';
+import { binOfAge, type ConnectionRow } from '../../shared/topology.js';
+import { scaled } from '../../shared/topology-distance.js';
 import type { LayerBits } from '../../system/mask-file.js';
 import { countOf, eachPosition, overlapOf } from './bits.js';
-import { scaled } from './distance.js';
 
 /** What is told of connections after an update, but for its step and epoch. */
 export type Connections = Omit<ConnectionRow, 'step' | 'epoch'>;
@@ -67,6 +67,7 @@ class Life {
       inStart: start.both,
       meanAge: cohorts.reduce((sum, count, birth) => sum + count * (update - birth), 0) / Math.max(1, active),
       medianAge: medianAge(cohorts, active, update),
+      ages: agesOf(cohorts, update),
       toStart: scaled(start.both, start.either),
       toPrevious: scaled(previous.both, previous.either),
     };
@@ -126,6 +127,12 @@ function wholeOf(layers: readonly Life[]): Life {
   }
   layers[0]?.cohorts.forEach((_, birth) => whole.cohorts.push(sum(({ cohorts }) => cohorts[birth])));
   return whole;
+}
+
+function agesOf(cohorts: readonly number[], update: number): number[] {
+  const ages = new Array<number>(binOfAge(update) + 1).fill(0);
+  cohorts.forEach((count, birth) => (ages[binOfAge(update - birth)] += count));
+  return ages;
 }
 
 function medianAge(cohorts: readonly number[], active: number, update: number): number {

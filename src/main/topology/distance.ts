@@ -1,3 +1,4 @@
+import { scaled } from '../../shared/topology-distance.js';
 import { overlapOf } from './bits.js';
 
 /**
@@ -9,14 +10,4 @@ import { overlapOf } from './bits.js';
 export function editDistance(a: Uint8Array, b: Uint8Array): number {
   const { both, either } = overlapOf(a, b);
   return scaled(both, either);
-}
-
-/** @param both connections that both have @param either connections that one or the other has */
-export function scaled(both: number, either: number): number {
-  return either === 0 ? 0 : 1 - both / either;
-}
-
-/** What two independent masks of these densities are apart: 1 - d / (2 - d) where both have density d. */
-export function chanceDistance(a: number, b: number): number {
-  return scaled(a * b, a + b - a * b);
 }

@@ -2,7 +2,7 @@ import { munkres } from 'munkres';
 import { UserError } from '../../shared/errors.js';
 import type { LayerBits } from '../../system/mask-file.js';
 import { countOfWord } from './bits.js';
-import { scaled } from './distance.js';
+import { scaled } from '../../shared/topology-distance.js';
 import type { NetworkUnits, UnitGroup } from './units.js';
 
 /** For each unit of a group in one network the one of the other that takes its place. */

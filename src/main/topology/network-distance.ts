@@ -1,9 +1,10 @@
 import { UserError } from '../../shared/errors.js';
 import type { ModelConfig } from '../../shared/model-config.js';
 import type { LayerDistance, NetworkDistance } from '../../shared/topology.js';
+import { chanceDistance } from '../../shared/topology-distance.js';
 import type { LayerBits } from '../../system/mask-file.js';
 import { countOf } from './bits.js';
-import { chanceDistance, editDistance } from './distance.js';
+import { editDistance } from './distance.js';
 import { matchUnits, reordered } from './matching.js';
 import { unitsOf } from './units.js';
 
@@ -49,7 +50,9 @@ function refuseOtherShapes(a: readonly LayerBits[], b: readonly LayerBits[]): vo
   const differs = a.findIndex((one, i) => i >= b.length || words(one) !== words(b[i]));
   if (differs < 0 && a.length === b.length) return;
   const [first, second] = [a.at(differs), b.at(differs)].map((one) => (one === undefined ? 'nothing' : words(one)));
-  throw new UserError(`one run has ${first} where the other has ${second}: only networks of one shape have a distance`);
+  throw new UserError(
+    `one run has ${first} where the other has ${second}: only networks of one shape have a distance, so choose runs of one model and corpus`,
+  );
 }
 
 function mean(numbers: readonly number[]): number {

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { compareRuns } from '../../shared/comparison.js';
+import { csvLines, type CsvTable } from '../../shared/csv.js';
 import type { Export } from '../../shared/contract/exports.js';
 import type { AskedTable } from '../../shared/contract/tables.js';
 import { assertNever, UserError } from '../../shared/errors.js';
 import { tableRow, type RunTableRow } from '../../shared/run-table.js';
 import type { TableReport } from '../../shared/tables/report.js';
-import { csvLines, type CsvTable } from '../store/csv.js';
 import { comparisonTable, longCurves, runsTable, sparsityTable, wideCurves } from '../store/exports.js';
 import { reportTable } from '../store/table-export.js';
 import type { ReadableStore } from '../store/store.js';

@@ -24,6 +24,10 @@ export function eventWords(event: RunEvent): string {
         : `Averaging begins after epoch ${event.epoch}, as configured`;
     case 'sparsity': {
       if (event.update === 0) return 'Initial topology';
+      if (event.units !== undefined) {
+        const units = event.units.map(({ layer, left, of }) => `${integer(left)} of ${integer(of)} in ${layer}`);
+        return `Hidden units left: ${units.join(', ')}`;
+      }
       const removed = event.layers.reduce((sum, layer) => sum + layer.removed, 0);
       return `Topology update ${event.update}: ${integer(removed)} weights removed and grown (rate ${percent(event.removingRate)})`;
     }

@@ -11,7 +11,7 @@ const stateSchema = learningRateStateSchema.extend({ steps: z.int().min(0) });
 /** Adam with a learning rate that is cut when validation stalls: the baseline of the paper (algorithm page 5.7). */
 export class Adam implements Optimizer {
   readonly averaging = undefined;
-  readonly slots = ['moment1', 'moment2'] as const;
+  readonly slots: readonly ['moment1' | 'wholeMoment1', 'moment2' | 'wholeMoment2'];
   readonly fills = {};
   readonly #config: RunConfig['optimizer'];
   #steps = 0;
@@ -21,6 +21,7 @@ export class Adam implements Optimizer {
     this.#config = config;
     const { learningRate, plateauFactor: factor, plateauPatience: patience } = config.adam;
     this.#learningRate = new LearningRate(learningRate, { ...config.schedule, kind: 'plateau', factor, patience });
+    this.slots = config.adam.denseMoments ? ['wholeMoment1', 'wholeMoment2'] : ['moment1', 'moment2'];
     for (const parameter of parameters) for (const slot of this.slots) parameter.fill(slot, 0);
   }
 
@@ -35,7 +36,7 @@ export class Adam implements Optimizer {
     const learningRate = this.learningRate * rate;
     const rates = { learningRate, weightDecay, scale, beta1, beta2, epsilon, step: this.#steps };
     parameters.forEach((parameter, i) => {
-      applyAdam(parameter, gradients[i], rates);
+      applyAdam(parameter, gradients[i], rates, this.slots);
     });
   }
 

@@ -68,6 +68,7 @@ function configOf(options: StepOptions) {
       ...settings,
       `model.embedding=${value('hidden')}`,
       ...placesOf(value('model')).map((field) => `model.${field}=${value('dropout')}`),
+      ...penaltiesOf(value('model')).map((setting) => `model.${setting}`),
       `model.tied=${tiedKinds.includes(value('model'))}`,
       `method.kind=${dense ? 'dense' : 'selfish'}`,
     ]),
@@ -77,11 +78,18 @@ function configOf(options: StepOptions) {
 /** Published recipes of these have one matrix for words and decoder. */
 const tiedKinds: readonly string[] = ['rhn', 'on-lstm', 'awd-lstm', 'awd-lstm-mos'] satisfies readonly ModelKindName[];
 
-/** Where a model drops something; of a kind that there is not, the schema says so. */
-function placesOf(kind: string): string[] {
+/** Fields that a model has; of a kind that there is not, the schema says so. */
+function fieldsOf(kind: string): string[] {
   const known = modelKindNames.find((name) => name === kind);
-  return known === undefined ? [] : modelFields(known).filter((field) => field.startsWith('dropout.'));
+  return known === undefined ? [] : modelFields(known);
 }
+
+/** Where it drops something. */
+const placesOf = (kind: string) => fieldsOf(kind).filter((field) => field.startsWith('dropout.'));
+
+/** What published recipes penalise, where it does. */
+const penaltiesOf = (kind: string) =>
+  fieldsOf(kind).includes('activationReg') ? ['activationReg=2', 'temporalActivationReg=1'] : [];
 
 function positive(name: string, text: string | true | undefined, least: number): number {
   const value = Number(text);

@@ -14,7 +14,7 @@ import { tableNamed, usualSeeds } from '../../../shared/tables/table.js';
 import { tables } from '../../../shared/tables/tables.js';
 import { runCorpusJob } from '../../corpora.js';
 import { corporaFolder, databaseFile } from '../../data-folder.js';
-import { csvLines } from '../../store/csv.js';
+import { csvLines } from '../../../shared/csv.js';
 import { reportTable } from '../../store/table-export.js';
 import { openIfThere, openReadable } from '../../store/open.js';
 import { readRuns } from './read-runs.js';

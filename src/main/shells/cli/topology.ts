@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { UserError } from '../../../shared/errors.js';
 import { gateBreakdown, type GateDensity } from '../../../shared/gate-breakdown.js';
-import type { ConnectionRow, MaskPlace, TopologyDistance } from '../../../shared/topology.js';
-import { connectionsTable, distancesTable } from '../../store/exports.js';
+import type { ConnectionRow, TopologyDistance } from '../../../shared/topology.js';
+import { pairsOf, pairsOverTime, spread, type Pair } from '../../../shared/topology-pairs.js';
+import { connectionsTable, distancesTable } from '../../../shared/topology-tables.js';
 import type { ReadableStore } from '../../store/store.js';
 import { writeTable } from './export.js';
 import { readRunsNamed, withStore } from './read-runs.js';
@@ -14,9 +15,6 @@ interface TopologyOptions {
   readonly csv?: string;
   readonly json?: true;
 }
-
-/** Updates that are shown of a run, and compared of two over time. */
-const shownUpdates = 12;
 
 /** `sparrow topology ID [ID...] [--over-time] [--no-matching] [--csv FILE] [--json]` */
 export function topologyCommand(): Command {
@@ -33,10 +31,10 @@ export function topologyCommand(): Command {
       const names = [...new Set(ids)];
       await readRunsNamed(names);
       const work = (store: ReadableStore) => {
-        if (options.overTime === true) return compared(store, placesOverTime(store, names), options.matching);
+        if (options.overTime === true) return compared(store, pairsOverTime(names, lastOf(store)), options.matching);
         return names.length === 1
           ? { connections: store.topology.connections(names[0]), gates: gateBreakdown(store.sparsity.rows(names[0])) }
-          : compared(store, placesOfPairs(names), options.matching);
+          : compared(store, pairsOf(names), options.matching);
       };
       const told = withStore(work)!;
       if (options.json === true) process.stdout.write(`${JSON.stringify(told)}\n`);
@@ -55,8 +53,6 @@ export function topologyCommand(): Command {
     });
 }
 
-type Pair = readonly [MaskPlace, MaskPlace];
-
 /** Large networks take seconds each: on a terminal it is told which is at hand. */
 function compared(store: ReadableStore, pairs: readonly Pair[], matching: boolean): { distances: TopologyDistance[] } {
   const { isTTY } = process.stderr;
@@ -68,32 +64,8 @@ function compared(store: ReadableStore, pairs: readonly Pair[], matching: boolea
   return { distances };
 }
 
-function placesOfPairs(runs: readonly string[]): Pair[] {
-  return runs.flatMap((run, i) => runs.slice(i + 1).map((other): Pair => [{ run }, { run: other }]));
-}
-
-/** Each run to its own start, and all others to the first one, after updates of the same number. */
-function placesOverTime(store: ReadableStore, runs: readonly string[]): Pair[] {
-  const lastOf = (run: string) => store.sparsity.rows(run).at(-1)?.update ?? 0;
-  const own = runs.flatMap((run) =>
-    spread(lastOf(run)).map((update): Pair => [
-      { run, update: 0 },
-      { run, update },
-    ]),
-  );
-  const toFirst = runs.slice(1).flatMap((run) =>
-    spread(Math.min(lastOf(runs[0]), lastOf(run))).map((update): Pair => [
-      { run: runs[0], update },
-      { run, update },
-    ]),
-  );
-  return [...own, ...toFirst];
-}
-
-/** Some of the updates from 0 to the last, evenly, both among them. */
-function spread(last: number): number[] {
-  const count = Math.min(last, shownUpdates - 1);
-  return [...new Set(Array.from({ length: count + 1 }, (_, i) => Math.round((i * last) / Math.max(1, count))))];
+function lastOf(store: ReadableStore) {
+  return (run: string) => store.sparsity.rows(run).at(-1)?.update ?? 0;
 }
 
 function lifeOf(rows: readonly ConnectionRow[], gates: readonly GateDensity[]): string {

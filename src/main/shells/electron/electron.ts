@@ -14,6 +14,7 @@ import {
 import { channels } from '../../../shared/bridge.js';
 import { explained, messageOf } from '../../../shared/errors.js';
 import { dataFolder, prepareDataFolder } from '../../data-folder.js';
+import { hostOfAuto } from '../../trainers/probe.js';
 import { electronTrainers } from '../../trainers/utility-trainers.js';
 import { mainPortWire } from '../../transports/main-port-wire.js';
 import { tell } from '../cli/tell.js';
@@ -51,7 +52,8 @@ function start(): void {
 
 async function open(): Promise<void> {
   requirePage(pageFolder);
-  const host = await Host.open(tell, { spawn: electronTrainers({ utilityProcess, MessageChannelMain }) });
+  const spawn = electronTrainers({ utilityProcess, MessageChannelMain }, { auto: await hostOfAuto() });
+  const host = await Host.open(tell, { spawn });
   endWith(host);
   guardSession(session.defaultSession);
   protocol.handle(scheme, (request) => answerPage(pageFolder, request));

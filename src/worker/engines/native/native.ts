@@ -248,11 +248,13 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
   register<AdamStep>('SparrowApplyAdam', ({ values, gradient, moment1, moment2 }, step, memory) => {
     const { beta1, beta2, epsilon, weightDecay } = step;
     const mask = maskOf(step.parameter, memory);
+    const [w, ofMoments] = [memory.floats(values), step.denseMoments ? null : mask];
     engine.adam(
-      ...([memory.floats(values), memory.floats(gradient), mask, memory.floats(moment1)] as const),
+      ...([w, memory.floats(gradient), ofMoments, memory.floats(moment1)] as const),
       ...([memory.floats(moment2), numberOf(step.scale), weightDecay, beta1, beta2, epsilon] as const),
       ...([Math.sqrt(1 - beta2 ** step.step), step.learningRate / (1 - beta1 ** step.step)] as const),
     );
+    if (step.denseMoments && mask !== null) engine.multiply(w, mask, w);
     return [values, moment1, moment2];
   });
 }

@@ -36,7 +36,6 @@ export class GpuBackend extends WebGPUBackend {
   #mostUsed = 0;
   #refused: string | undefined;
   #lost: string | undefined;
-  #submissions = 0;
   /** What was handed over and may not be done yet. */
   readonly #underWay: Promise<unknown>[] = [];
 
@@ -48,11 +47,6 @@ export class GpuBackend extends WebGPUBackend {
     void device.lost.then(({ reason, message }) => {
       this.#lost ??= message === '' ? reason : message;
     });
-  }
-
-  /** How often work was handed to the device. */
-  get submissions(): number {
-    return this.#submissions;
   }
 
   /**
@@ -122,11 +116,6 @@ export class GpuBackend extends WebGPUBackend {
       void this.#underWay.shift();
       this.#check();
     }
-  }
-
-  override submitQueue(): void {
-    this.#submissions += 1;
-    super.submitQueue();
   }
 
   /** What is recorded later runs later, so memory of a tensor that is gone can be used again at once. */

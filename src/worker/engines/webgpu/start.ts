@@ -26,7 +26,8 @@ const limits = [
 const integrated = ['apple', 'arm', 'intel', 'qualcomm', 'img-tec'];
 
 async function whyNot(): Promise<string | undefined> {
-  if ('electron' in process.versions) return 'Dawn needs a plain Node process, not one of Electron';
+  if ('electron' in process.versions)
+    return 'Dawn needs a plain Node process, and this one is Electron\'s: open the window by "npm start", which has one';
   if (process.platform === 'linux' && !hasVulkan())
     return 'there is no libvulkan.so.1: install it (Debian: libvulkan1) and the driver of the GPU';
   try {

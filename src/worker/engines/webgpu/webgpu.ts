@@ -228,6 +228,7 @@ function registerUpdates(gpu: GpuBackend, register: Register): void {
     const numbers = {
       ...{ ...rates, learningRate: step.learningRate / (1 - beta1 ** step.step) },
       ...{ beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, root2: Math.sqrt(1 - beta2 ** step.step), epsilon },
+      dense: step.denseMoments ? 1 : 0,
     };
     gpu.dispatch(updates.adam, { ...tensors, moment1, moment2 }, numbers, size);
     return [inputs['values'], moment1, moment2];

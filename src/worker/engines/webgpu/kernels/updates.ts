@@ -57,14 +57,15 @@ export const adam = defineKernel({
   write: { values: 'f32', moment1: 'f32', moment2: 'f32' },
   params: {
     ...rates,
-    ...({ beta1: 'f32', rest1: 'f32', beta2: 'f32', rest2: 'f32', root2: 'f32', epsilon: 'f32' } as const),
+    ...({ beta1: 'f32', rest1: 'f32', beta2: 'f32', rest2: 'f32', root2: 'f32', epsilon: 'f32', dense: 'u32' } as const),
   },
   threads: 64,
   body: `${ofThread}
-    let ofActive = g * kept;
+    var ofActive = g * kept;
+    if (params.dense == 1u) { ofActive = g; }
     let m = params.beta1 * moment1[i] + params.rest1 * ofActive;
     let v = params.beta2 * moment2[i] + params.rest2 * ofActive * ofActive;
     moment1[i] = m;
     moment2[i] = v;
-    values[i] = w - params.learningRate * m / (sqrt(v) / params.root2 + params.epsilon);`,
+    values[i] = (w - params.learningRate * m / (sqrt(v) / params.root2 + params.epsilon)) * kept;`,
 });
