@@ -88,7 +88,7 @@ export class Tables {
   }
 
   async #runs(): Promise<RunView[]> {
-    const [{ runs }, trash] = [await this.#views.list(false), await this.#views.list(true)];
+    const [{ runs }, trash] = [await this.#views.list(), await this.#views.list({ trash: true })];
     return [...runs, ...trash.runs];
   }
 
