@@ -9,7 +9,12 @@ export default defineConfig({
     ssr: { resolve: { mainFields: ['module', 'main'] } },
     build: {
       externalizeDeps: {
-        exclude: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', '@tensorflow/tfjs-backend-wasm'],
+        exclude: [
+          '@tensorflow/tfjs-core',
+          '@tensorflow/tfjs-backend-cpu',
+          '@tensorflow/tfjs-backend-wasm',
+          '@tensorflow/tfjs-backend-webgpu',
+        ],
         include: ['playwright-core'],
       },
       rolldownOptions: {

@@ -9,14 +9,16 @@ type Done = Extract<CorpusReply, { type: 'done' }>;
 /**
  * Has a corpus process do a job.
  * @param signal ends it
+ * @param program the bundle of corpus-process.ts
  * @throws UserError with what went wrong
  */
 export async function runCorpusJob(
   job: CorpusJob,
   onProgress: (progress: Extract<CorpusReply, { type: 'progress' }>) => void = () => undefined,
   signal?: AbortSignal,
+  program = join(import.meta.dirname, 'corpus-process.js'),
 ): Promise<Done> {
-  const child = fork(join(import.meta.dirname, 'corpus-process.js'), [], {
+  const child = fork(program, [], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   let result: Exclude<CorpusReply, { type: 'progress' }> | undefined;

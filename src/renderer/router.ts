@@ -20,6 +20,7 @@ const routes = [
   { path: '/new', component: () => import('./pages/NewRunPage.vue'), meta: { title: 'New run' } },
   { path: '/compare', component: () => import('./pages/ComparePage.vue'), meta: { title: 'Compare' } },
   { path: '/sparsity', component: () => import('./pages/SparsityPage.vue'), meta: { title: 'Sparsity' } },
+  { path: '/tables', component: () => import('./pages/TablesPage.vue'), meta: { title: 'Published tables' } },
   { path: '/corpora', component: () => import('./pages/CorporaPage.vue'), meta: { title: 'Corpora' } },
   { path: '/settings', component: () => import('./pages/SettingsPage.vue'), meta: { title: 'Settings' } },
   { path: '/:rest(.*)*', component: () => import('./pages/NotFoundPage.vue'), meta: { title: 'Not found' } },

@@ -9,8 +9,10 @@ export interface RunShape {
   readonly trainingTokens: number;
 }
 
-/** Where a step lies on an axis that does not depend on time. */
-export function placeOf(axis: Exclude<Axis, 'wallTime'>, shape: RunShape): (step: number) => number {
+/** An axis on which a run's shape decides where a step lies; on others it is what the run has told. */
+export type ShapeAxis = Exclude<Axis, 'wallTime' | 'flops'>;
+
+export function placeOf(axis: ShapeAxis, shape: RunShape): (step: number) => number {
   switch (axis) {
     case 'step':
       return (step) => step;

@@ -2,11 +2,13 @@ import { z } from 'zod';
 
 /** What can compute a run, and on what: the part of it that every process knows. How each is started is `worker/engines/`. */
 
+/** Where an engine's trainer may live. `node`: its library loads into plain Node alone, and not into Electron's processes. */
+export type Host = 'any' | 'node';
+
 interface EngineFacts {
   /** One sentence for lists of engines. */
   readonly sentence: string;
-  /** `node`: its library loads into plain Node alone, and not into Electron's processes. */
-  readonly host: 'any' | 'node';
+  readonly host: Host;
   /** Layouts of sparse weights that it trains in, the first of which stands for one that it has not. */
   readonly layouts: readonly ('packed' | 'masked')[];
 }
@@ -16,6 +18,11 @@ export const engines = {
   native: {
     sentence: 'Kernels in C++ for packed sparse weights, with the widest vectors that the processor has.',
     host: 'any',
+    layouts: ['packed', 'masked'],
+  },
+  webgpu: {
+    sentence: 'Kernels for GPUs of any maker, through WebGPU: packed sparse weights, without CUDA.',
+    host: 'node',
     layouts: ['packed', 'masked'],
   },
   wasm: {
@@ -54,6 +61,7 @@ export const deviceIdPattern = /^(auto|cpu|(cuda|gpu):\d{1,3})$/;
  * for tests and for those who ask for them.
  */
 export const preference: readonly (readonly [EngineName, DeviceKind])[] = [
+  ['webgpu', 'gpu'],
   ['native', 'cpu'],
   ['wasm', 'cpu'],
 ];

@@ -6,7 +6,7 @@
 
 export type RemovalName = 'magnitude' | 'signed' | 'threshold' | 'global-magnitude' | 'sign-change';
 export type GrowthName = 'random' | 'gradient' | 'momentum';
-export type RedistributionName = 'none' | 'nonzeros' | 'magnitude' | 'momentum';
+export type RedistributionName = 'none' | 'nonzeros' | 'magnitude' | 'momentum' | 'categorical';
 export type GateMode = 'fused' | 'fused-equal' | 'per-gate';
 
 /**
@@ -44,10 +44,11 @@ interface Pruning {
 }
 
 /**
- * Without masks; with masks that are drawn once; with masks drawn once of which updates remove weights and grow as many; or with masks that
- * are full at first and of which updates only remove.
+ * Without masks; with masks that are drawn once; with masks drawn once of which updates remove weights and grow as many; with masks that
+ * are full at first and of which updates only remove; or without masks, a penalty drawing all weights of a unit to 0 together, so that
+ * what is left is a smaller dense network.
  */
-export type MethodRow = { readonly masks: 'none' | 'fixed' } | Rewiring | Pruning;
+export type MethodRow = { readonly masks: 'none' | 'fixed' | 'whole-units' } | Rewiring | Pruning;
 
 const byMagnitudeAtRandom = {
   masks: 'rewired',
@@ -122,7 +123,18 @@ export const methods = {
 
   /** A dense network under an L1 penalty, of which what falls below a threshold goes (algorithm page 6.9 has it for weights). */
   l1: { masks: 'pruned', removal: 'threshold', schedule: 'interval', penalty: 'l1', rewinds: false },
+
+  /**
+   * ISS, intrinsic sparse structures: group lasso on all weights of a unit, and the network without the units that come to nothing.
+   * W. Wen et al.: Learning Intrinsic Sparse Structures within Long Short-Term Memory. ICLR 2018 (algorithm page 6.9).
+   */
+  iss: { masks: 'whole-units' },
 } as const satisfies Record<string, MethodRow>;
+
+/** Whether matrices have masks at all. */
+export function hasMasks({ masks }: MethodRow): boolean {
+  return masks !== 'none' && masks !== 'whole-units';
+}
 
 export type MethodKind = keyof typeof methods;
 export const methodKinds = Object.keys(methods) as MethodKind[];

@@ -35,6 +35,20 @@ export const modelSchema = z.strictObject({
     .describe('Recurrent layers, one above the other (an rhn has one, and depth instead).'),
   depth: z.int().min(1).max(100).default(10).describe('Highway layers inside each time step of an rhn.'),
   coupled: z.boolean().default(true).describe('Whether the carry gate of an rhn is 1 minus its transform gate.'),
+  transformBias: z
+    .number()
+    .min(-100)
+    .max(100)
+    .default(0)
+    .describe(
+      'Added to the first bias of the transform gate at each depth of an rhn: below 0 it carries more at first.',
+    ),
+  initialRange: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe('Weights begin uniform between minus this and this; 0 for the range that is usual for each matrix.'),
   chunk: z
     .int()
     .min(1)
@@ -99,9 +113,9 @@ const withLastLayer: readonly ModelKindName[] = ['on-lstm', 'awd-lstm', 'awd-lst
 export function modelFields(kind: ModelKindName): string[] {
   const last = withLastLayer.includes(kind);
   return [
-    ...['kind', 'embedding', 'hidden', 'controlDensity', 'tied'],
+    ...['kind', 'embedding', 'hidden', 'controlDensity', 'initialRange', 'tied'],
     ...(last ? ['hiddenLast', 'activationReg', 'temporalActivationReg'] : []),
-    ...(kind === 'rhn' ? ['depth', 'coupled'] : ['layers']),
+    ...(kind === 'rhn' ? ['depth', 'coupled', 'transformBias'] : ['layers']),
     ...(kind === 'on-lstm' ? ['chunk'] : []),
     ...(kind === 'awd-lstm-mos' ? ['experts'] : []),
     ...dropsOf[kind].map((site) => `dropout.${site}`),
@@ -126,7 +140,9 @@ export function refusedModelFields(model: ModelConfig): { field: string[]; value
   const fields = modelFields(kind);
   const off = [
     ...Object.entries(model.dropout).map(([site, p]) => [`dropout.${site}`, p] as const),
-    ...(['hiddenLast', 'activationReg', 'temporalActivationReg'] as const).map((name) => [name, model[name]] as const),
+    ...(['hiddenLast', 'activationReg', 'temporalActivationReg', 'transformBias'] as const).map(
+      (name) => [name, model[name]] as const,
+    ),
   ];
   for (const [field, value] of off) {
     if (value !== 0 && !fields.includes(field)) refuse(field, value, `must be 0 where model.kind is "${kind}"`);

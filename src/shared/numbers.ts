@@ -1,18 +1,8 @@
-import { z } from 'zod';
-
 /**
  * Measured numbers, which are not finite when a run diverges. JSON has no words for those and would write null: in JSON they
  * are the texts "NaN", "Infinity" and "-Infinity", in memory they are numbers. Only schemas turn texts into numbers, so that
  * a name that reads like one of these stays a name.
  */
-const words = ['NaN', 'Infinity', '-Infinity'] as const;
-
-/** A number of any kind, from memory or from JSON. */
-export const measured = z.union([
-  z.number(),
-  z.custom<number>((value) => typeof value === 'number'),
-  z.enum(words).transform(Number),
-]);
 
 /** A value as JSON can hold it: plain data in which numbers that are not finite are texts. */
 export function jsonSafe(value: unknown): unknown {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { methods, type MethodKind } from './methods.js';
+import { hasMasks, methods, type MethodKind } from './methods.js';
 
 /** How the weights of a run are trained. */
 
@@ -76,14 +76,26 @@ export const optimizerSchema = z.strictObject({
         .default(0.5)
         .describe('Factor on the learning rate when validation stalls.'),
       plateauPatience: z.int().min(0).max(100_000).default(2).describe('Epochs without a new best before that.'),
+      denseMoments: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether moments of inactive weights go on, as in published code (masked layout only), or are 0 until a weight is active.',
+        ),
     })
     .prefault({}),
 });
 
+/** Whether what is evaluated is, in the end or always, an average of weights. */
+export function averages({ kind }: Pick<z.output<typeof optimizerSchema>, 'kind'>): boolean {
+  return kind === 'snt-asgd' || kind === 'nt-asgd' || kind === 'asgd';
+}
+
 /** Whether a run keeps something of every weight, active or not, that only the masked layout has room for. */
 export function needsMaskedLayout(
-  { kind }: Pick<z.output<typeof optimizerSchema>, 'kind'>,
+  { kind, adam }: Pick<z.output<typeof optimizerSchema>, 'kind' | 'adam'>,
   method: { readonly kind: MethodKind },
 ): boolean {
-  return (kind === 'nt-asgd' || kind === 'asgd') && methods[method.kind].masks !== 'none';
+  const ofAll = kind === 'nt-asgd' || kind === 'asgd' || (kind === 'adam' && adam.denseMoments);
+  return ofAll && hasMasks(methods[method.kind]);
 }

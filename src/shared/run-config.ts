@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { deviceIdPattern, engineNames } from './engines.js';
 import { UserError } from './errors.js';
 import { broken, methodSchema } from './method-config.js';
-import { methods } from './methods.js';
+import { hasMasks, methods } from './methods.js';
 import { modelSchema, refusedModelFields } from './model-config.js';
-import { needsMaskedLayout, optimizerSchema } from './optimizer-config.js';
+import { averages, needsMaskedLayout, optimizerSchema } from './optimizer-config.js';
 
 /**
  * Everything that decides a run, in one value: parsed once, saved with the run, the same plain object in every process.
@@ -61,6 +61,11 @@ const trainingSchema = z.strictObject({
     .default('')
     .describe(
       'Run whose best weights and masks are where this one starts: fine-tuning, which averages from its first step on.',
+    ),
+  initialSeed: uint32
+    .default(0)
+    .describe(
+      'Seed of the first weights and masks, for runs that begin alike and go on differently; 0 for that of the run.',
     ),
   stop: z
     .enum(['never', 'nonmonotone'])
@@ -178,6 +183,20 @@ export const runConfigSchema = z
         refuse(['training', 'startFrom'], training.startFrom, `must be empty ${kind}: it begins with every weight`);
       }
     }
+    if (methods[method.kind].masks === 'whole-units') {
+      const kind = `where method.kind is "${method.kind}"`;
+      if (averages(optimizer)) {
+        const rule = `must be "sgd", "momentum" or "adam" ${kind}: no average of a unit is exactly 0`;
+        refuse(['optimizer', 'kind'], optimizer.kind, rule);
+      }
+      if (model.kind === 'on-lstm') {
+        refuse(['model', 'kind'], model.kind, `must be another ${kind}: its master gates tie units to each other`);
+      }
+    }
+    if (optimizer.adam.denseMoments && (optimizer.kind !== 'adam' || !hasMasks(methods[method.kind]))) {
+      const rule = 'must be false unless optimizer.kind is "adam" and the method has masks';
+      refuse(['optimizer', 'adam', 'denseMoments'], true, rule);
+    }
     if (optimizer.averagingFrom > 0 && optimizer.kind !== 'snt-asgd' && optimizer.kind !== 'nt-asgd') {
       const rule = 'must be 0 unless optimizer.kind is "snt-asgd" or "nt-asgd", which begin to average';
       refuse(['optimizer', 'averagingFrom'], optimizer.averagingFrom, rule);
@@ -201,12 +220,20 @@ export const runConfigSchema = z
       refuse(['optimizer', 'schedule', 'kind'], optimizer.schedule.kind, rule);
     }
     if (needsMaskedLayout(optimizer, method) && device.layout === 'packed') {
-      const rule = `must be "auto" or "masked" where optimizer.kind is "${optimizer.kind}": it averages inactive weights, too`;
+      const what =
+        optimizer.kind === 'adam' ? 'optimizer.adam.denseMoments is true' : `optimizer.kind is "${optimizer.kind}"`;
+      const rule = `must be "auto" or "masked" where ${what}: it averages inactive weights, too`;
       refuse(['device', 'layout'], device.layout, rule);
     }
   });
 
 export type RunConfig = z.output<typeof runConfigSchema>;
+
+/** The seed that a run's first weights and masks are drawn from. */
+export function initialSeedOf({ seed, training: { initialSeed } }: RunConfig): number {
+  return initialSeed === 0 ? seed : initialSeed;
+}
+
 /** A run configuration in which any field may be left to its default. */
 export type PartialRunConfig = z.input<typeof runConfigSchema>;
 

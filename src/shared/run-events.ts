@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { deviceSchema, engineNames } from './engines.js';
-import { measured } from './numbers.js';
 
 /**
  * What a trainer tells the workbench and what it is told: the only thing both sides know of each other. Every message is
@@ -9,6 +8,20 @@ import { measured } from './numbers.js';
 
 const count = z.int().min(0);
 const finite = z.number();
+/** A number of any kind, from memory or from JSON (`numbers.ts`). */
+const measured = z.union([
+  z.number(),
+  z.custom<number>((value) => typeof value === 'number'),
+  z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number),
+]);
+
+/** FLOPs for each word, were it dense and as it is. */
+const flopsPerWord = z.object({ dense: finite, sparse: finite });
+
+/**
+ * FLOPs of all training steps so far, as they went and were there no masks. Runs of earlier versions have not told them.
+ */
+const flopsSoFar = z.object({ training: finite, dense: finite }).optional();
 
 /** Perplexity of simple models and, where the language is known, of a perfect one, on one split. */
 const referencePerplexities = z.object({
@@ -60,6 +73,7 @@ const step = z.object({
   learningRate: measured,
   removingRate: measured,
   tokensPerSecond: measured,
+  flops: flopsSoFar,
 });
 
 const evaluation = z.object({
@@ -74,6 +88,7 @@ const evaluation = z.object({
   best: z.boolean(),
   /** Whether averaged weights were measured. */
   averaged: z.boolean(),
+  flops: flopsSoFar,
 });
 
 const averaging = z.object({
@@ -83,6 +98,9 @@ const averaging = z.object({
   /** A restart: averages that there were begin anew. */
   cause: z.enum(['trigger', 'configured', 'restart']),
 });
+
+/** Hidden units that each layer still has, of a method that takes out whole ones. */
+const unitsLeft = z.array(z.object({ layer: z.string(), left: count, of: count }));
 
 const sparsity = z.object({
   type: z.literal('sparsity'),
@@ -105,6 +123,7 @@ const sparsity = z.object({
       magnitudes: z.object({ max: finite, counts: z.array(count), threshold: finite.optional() }).optional(),
     }),
   ),
+  units: unitsLeft.optional(),
 });
 
 const checkpoint = z.object({
@@ -130,6 +149,11 @@ const finished = z.object({
   bigramPerplexity: measured,
   /** Of the test text, where the language is known. */
   bestPossiblePerplexity: measured.optional(),
+  /** Of the network that was tested: what is active, of all. Runs of earlier versions have not told them. */
+  parameters: z.object({ total: count, active: count }).optional(),
+  units: unitsLeft.optional(),
+  /** Of a forward pass of the network that was tested. */
+  flopsPerWord: flopsPerWord.optional(),
   trainingMs: finite,
 });
 
@@ -195,11 +219,14 @@ export const runFactsSchema = z.object({
   engine: z.string(),
   layout: z.enum(['packed', 'masked']),
   vocabulary: count,
-  parameters: z.object({ total: count, active: count }),
+  /** Words of the training text. */
+  trainingTokens: count,
+  /** Active at first, and, of a network that is pruned to a density, in the end. */
+  parameters: z.object({ total: count, active: count, activeInTheEnd: count }),
   /** Of weights, gradients and what the optimiser keeps. */
   memoryBytes: finite,
-  /** Of training, forward and backward, were it dense and as it is. */
-  flopsPerWord: z.object({ dense: finite, sparse: finite }),
+  /** Of training, forward and backward, in the mean over it, as far as a configuration decides that; and of a forward pass in the end. */
+  flopsPerWord: z.object({ training: flopsPerWord, inference: flopsPerWord }),
 });
 export type RunFacts = z.output<typeof runFactsSchema>;
 
@@ -237,8 +264,8 @@ export const trainerCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('probe'), engine: z.enum(engineNames), id: z.string() }),
   /** Time training steps. */
   z.object({ type: z.literal('bench'), config: z.unknown(), vocabulary: count, steps: count, profile: z.boolean() }),
-  /** Say what a configuration amounts to, on a corpus of so many words. */
-  z.object({ type: z.literal('facts'), config: z.unknown(), vocabulary: count }),
+  /** Say what a configuration amounts to; fetched and imported corpora are in the folder. */
+  z.object({ type: z.literal('facts'), config: z.unknown(), corpora: z.string() }),
   /** Every event up to this number is where no crash can lose it. */
   z.object({ type: z.literal('acknowledge'), sequence: count }),
   /** Write a checkpoint after the step at hand (of the next epoch, if this one is being evaluated) and wait. */

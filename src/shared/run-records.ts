@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { runConfigSchema } from './run-config.js';
 import { failureSchema, runEventSchema } from './run-events.js';
-import { isEnd, trainerStateSchema, type TrainerEnd } from './run-state.js';
+import { trainerStateSchema } from './run-state-schema.js';
+import { isEnd, type TrainerEnd } from './run-state.js';
 
 /**
  * What the database knows of a run: stored facts only. Whether a run is running is not among them; that is derived, from
@@ -66,6 +67,9 @@ export const runProgressSchema = z.object({
   failure: failureSchema.nullable(),
   loss: z.number().nullable(),
   tokensPerSecond: z.number().nullable(),
+  /** Of training so far, and as a share of what it would be without masks. */
+  flops: z.number().nullable(),
+  flopsOfDense: z.number().nullable(),
   validationPerplexity: z.number().nullable(),
   bestValidationPerplexity: z.number().nullable(),
   testPerplexity: z.number().nullable(),
@@ -144,17 +148,6 @@ export const checkpointRowSchema = z.object({
   time,
 });
 export type CheckpointRow = z.output<typeof checkpointRowSchema>;
-
-/** A distribution at a step: `counts[i]` values lie from `edges[i]` to `edges[i + 1]`. */
-export const histogramSchema = z.object({
-  step: count,
-  layer: z.string(),
-  /** What is counted, such as `magnitude`. */
-  kind: z.string(),
-  edges: z.array(z.number()),
-  counts: z.array(z.number()),
-});
-export type Histogram = z.output<typeof histogramSchema>;
 
 /** A corpus that runs can name. */
 export const corpusRowSchema = z.object({

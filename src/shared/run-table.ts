@@ -26,6 +26,9 @@ export interface RunTableRow {
   readonly tokensPerSecond: number | null;
   readonly parameters: number | null;
   readonly activeParameters: number | null;
+  /** FLOPs of training so far, and as a share of what it would be without masks. */
+  readonly flops: number | null;
+  readonly flopsOfDense: number | null;
   /** Training time of all attempts. */
   readonly durationMs: number;
   readonly created: number;
@@ -38,7 +41,7 @@ export interface RunTableRow {
 export function tableRow(record: RunRecord, { state }: RunState): RunTableRow {
   const { id, name, colour, created, tags, note, pinned, config } = record;
   const { step, epoch, loss, bestValidationPerplexity, testPerplexity, tokensPerSecond } = record.progress;
-  const { parameters } = record.progress;
+  const { parameters, flops, flopsOfDense } = record.progress;
   const progress = state === 'finished' ? 1 : shareDone(record);
   return {
     ...{ id, name, state, colour },
@@ -48,6 +51,7 @@ export function tableRow(record: RunRecord, { state }: RunState): RunTableRow {
     remainingMs: state === 'running' ? remainingMs(record) : null,
     ...{ loss, bestValidationPerplexity, testPerplexity, tokensPerSecond },
     ...{ parameters: parameters?.total ?? null, activeParameters: parameters?.active ?? null },
+    ...{ flops, flopsOfDense },
     ...{ durationMs: trainingMs(record), created, tags, note, pinned, config },
   };
 }

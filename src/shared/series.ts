@@ -14,12 +14,14 @@ export const metricNames = [
   'validationPerplexity', // evaluation
   'testLoss', // finished
   'testPerplexity', // finished
+  'flops', // step, evaluation: of training so far
+  'flopsOfDense', // step, evaluation: the same as a share of what it would be without masks
   'elapsedMs', // any of these: training time of all attempts so far
 ] as const;
 export type MetricName = (typeof metricNames)[number];
 
-export const axes = ['step', 'epoch', 'tokens', 'wallTime'] as const;
-/** What lies along x: `epoch` is a fraction, `tokens` counts training words, `wallTime` is seconds of training. */
+export const axes = ['step', 'epoch', 'tokens', 'wallTime', 'flops'] as const;
+/** What lies along x: `epoch` is a fraction, `tokens` counts training words, `wallTime` is seconds and `flops` FLOPs of training. */
 export type Axis = (typeof axes)[number];
 
 /** Of one request. Each line may have some hundred points more than the store would like, however many there are. */

@@ -7,9 +7,15 @@ export function integer(value: number): string {
   return integers.format(value);
 }
 
-/** A perplexity to four digits or so. */
+/** A perplexity to four digits or so; one of a run that diverges may be of any size. */
 export function perplexity(value: number): string {
+  if (value >= 1e7 && Number.isFinite(value)) return value.toExponential(1);
   return value < 999.995 ? value.toFixed(2) : integer(value);
+}
+
+/** A loss in nats per word: 4.123, or 6.9e+29 of a run that diverges. */
+export function nats(value: number): string {
+  return value < 10_000 ? value.toFixed(3) : value.toExponential(1);
 }
 
 /** 0.3333 -> 33.3 % */

@@ -3,6 +3,7 @@ import type { RunConfig } from '../shared/run-config.js';
 import type { StepBenchmark } from '../shared/run-events.js';
 import { Streams } from './corpus/batches.js';
 import { startEngine } from './engines/engine.js';
+import { Later } from './later.js';
 import { initialParameters, modelKinds, specsOf } from './models/build.js';
 import { createOptimizer } from './optimizers/optimizer.js';
 import { profileOf, Recorder } from './profile.js';
@@ -11,6 +12,7 @@ import { noEvidence, nothingDone, refuseTooLarge } from './run.js';
 import { initialMasks, layoutOf } from './start.js';
 import { rulesOf } from './sparsity/methods.js';
 import { trainOnWindow } from './trainer.js';
+import { groupsOf } from './whole-units.js';
 
 /** Steps before those that count: in the first one memory is made, in the second it is first used again. */
 const warmUp = 2;
@@ -46,15 +48,18 @@ export async function benchStep(
       ),
     },
     rules,
+    groups: groupsOf(method, specs),
     evidence: noEvidence(config.method, rules),
     progress: nothingDone(config),
     state: model.initialState(batch),
+    later: engine.apart === undefined ? undefined : new Later(),
   };
   const recorder = profile ? new Recorder() : undefined;
   const timed: { ms: number; ops?: Record<string, number> }[] = [];
   for (let step = 0; step < warmUp + steps; step++) {
     const begin = performance.now();
     trainOnWindow(run, { start: 0, length: bptt, rate: 1 });
+    await engine.apart?.caughtUp();
     const end = performance.now();
     const calls = recorder?.take();
     if (step < warmUp) continue;

@@ -1,24 +1,21 @@
 import { methods } from '../shared/methods.js';
 import type { RunConfig } from '../shared/run-config.js';
 import type { RunFacts } from '../shared/run-events.js';
+import type { CorpusSize } from './corpus/corpus.js';
 import { startEngine } from './engines/engine.js';
+import { expectedTrainingFlops, forwardFlops, trainingFlops } from './flops.js';
 import { specsOf } from './models/build.js';
 import { isSparsifiable } from './models/model.js';
 import { bytesNeeded, refuseTooLarge } from './run.js';
 import { initialDensities } from './sparsity/initial-topology.js';
 import { layoutOf } from './start.js';
 
-/** A forward pass and twice as much backward (U. Evci et al.: Rigging the Lottery, ICML 2020). */
-const trainingPasses = 3;
-
 /**
  * What a configuration amounts to, before anything is trained: sizes from the model's own shapes, densities from the method's
- * own rule. FLOPs are two for each weight of a product and each word (algorithm page 7.2): the lookup of a word vector and
- * biases are not counted.
- * @param vocabulary words of the corpus
+ * own rule.
  * @throws UserError where it does not fit this machine
  */
-export async function factsOf(config: RunConfig, vocabulary: number): Promise<RunFacts> {
+export async function factsOf(config: RunConfig, { vocabulary, trainingTokens }: CorpusSize): Promise<RunFacts> {
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
   const specs = specsOf(config.model, vocabulary);
@@ -38,16 +35,26 @@ export async function factsOf(config: RunConfig, vocabulary: number): Promise<Ru
   const biases = specs
     .filter((spec) => !isSparsifiable(spec))
     .reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0);
-  // A decoder that is the embedding is a product, too.
-  const multiplied = matrices.map(({ name }) => config.model.tied || name !== 'embedding.weight');
   const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
-  const flops = (counts: readonly number[]) => 2 * trainingPasses * sum(counts.filter((_, i) => multiplied[i]));
+  const share = method.masks === 'pruned' ? config.method.density : 1;
+  const inTheEnd = matrices.map(({ name, shape }, i) => ({ name, shape, activeCount: Math.round(share * active[i]) }));
+  const inference = forwardFlops(inTheEnd, config.model);
+  const { batch, bptt } = config.training;
+  const training = {
+    dense: trainingFlops({ ...inference, sparse: inference.dense }, false),
+    sparse: expectedTrainingFlops(config, inference, Math.floor(trainingTokens / (batch * bptt))),
+  };
   return {
     engine: engine.name,
     layout,
     vocabulary,
-    parameters: { total: sum(sizes) + biases, active: sum(active) + biases },
+    trainingTokens,
+    parameters: {
+      total: sum(sizes) + biases,
+      active: sum(active) + biases,
+      activeInTheEnd: sum(inTheEnd.map(({ activeCount }) => activeCount)) + biases,
+    },
     memoryBytes: bytesNeeded(specs, method, config, layout),
-    flopsPerWord: { dense: flops(sizes), sparse: flops(active) },
+    flopsPerWord: { training, inference },
   };
 }

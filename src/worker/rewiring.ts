@@ -2,16 +2,18 @@ import type { RunEvent } from '../shared/run-events.js';
 import { pruningEpoch } from '../shared/method-config.js';
 import type { Run } from './run.js';
 import { rewind } from './start.js';
+import { connectionsOf, type Connections } from './sparsity/connections.js';
 import { magnitudesOf, type Magnitudes } from './sparsity/magnitudes.js';
 import { SparseParameter } from './sparsity/parameter.js';
 import { Pattern } from './sparsity/pattern.js';
 import { isUpdateDue, rateAt, type Moment } from './sparsity/schedule.js';
 import { difference } from './sparsity/selection.js';
 import { summarise, updateTopology, type LayerChange } from './sparsity/topology.js';
+import { shrink, unitsLeft } from './whole-units.js';
 
 /**
  * When the masks of a run change, and what becomes of it: weights, file of masks, event. Most methods update theirs after an epoch or
- * every so many steps, and each update is told. One that rewires after every step is told of once an epoch.
+ * every so many steps, and each update is told. One that rewires after every step, or lets weights come to 0, is told of once an epoch.
  */
 type Emit = (event: RunEvent) => void;
 
@@ -29,6 +31,22 @@ export function updateAfterNextStep(
   return config.method.intervalUnit === 'steps' ? 'at once' : 'after validation';
 }
 
+/**
+ * Whether the gradient of the next step is one of those that the update after it, or after some more, goes by.
+ * @param windows left of the epoch
+ */
+export function isEvidence(
+  { config, rules, progress }: Pick<Run, 'config' | 'rules' | 'progress'>,
+  windows: number,
+): boolean {
+  if (rules?.schedule !== 'interval') return false;
+  const { method } = config;
+  for (let ahead = 1; ahead <= method.gradientBatches; ahead++) {
+    if (isUpdateDue(method, progress.step + ahead, ahead === windows ? progress.epoch + 1 : undefined)) return true;
+  }
+  return false;
+}
+
 /** What follows a step after which an update was due at once. */
 export function updateAtOnce(run: Run, emit: Emit): void {
   if (run.rules?.schedule === 'step') rewire(run, run.progress.step);
@@ -37,7 +55,8 @@ export function updateAtOnce(run: Run, emit: Emit): void {
 
 /** What follows the validation of an epoch. As published, masks stay in the epoch in which averaging begins (algorithm page G5). */
 export function updateAfterEpoch(run: Run, averagingBegins: boolean, emit: Emit): void {
-  const { config, rules, progress } = run;
+  const { config, rules, groups, progress } = run;
+  if (groups !== undefined) tellOfEpoch(run, emit);
   if (rules === undefined) return;
   const { intervalUnit, updateOnTrigger } = config.method;
   switch (rules.schedule) {
@@ -49,7 +68,10 @@ export function updateAfterEpoch(run: Run, averagingBegins: boolean, emit: Emit)
       break;
     case 'interval':
     case 'gradual':
-      if (averagingBegins && !updateOnTrigger) break;
+      if (averagingBegins && !updateOnTrigger) {
+        if (intervalUnit === 'epochs') run.evidence.afterUpdate();
+        break;
+      }
       if (intervalUnit === 'epochs' && isUpdateDue(config.method, progress.step, progress.epoch + 1))
         updateMasks(run, emit);
   }
@@ -77,9 +99,9 @@ export function momentOf({
 
 export function emitInitialTopology(run: Run, emit: Emit): void {
   const nothing = new Int32Array(0);
-  const sparse = sparseParameters(run);
-  const layers = sparse.map(({ name, pattern }) => ({ name, pattern, removed: nothing, grown: nothing }));
-  if (layers.length > 0) emitTopology(run, 0, layers, sparse.map(magnitudesNow), emit);
+  const connections = connectionsOf(run.model.parameters, run.method);
+  const layers = connections.map(({ name, pattern }) => ({ name, pattern, removed: nothing, grown: nothing }));
+  if (layers.length > 0) emitTopology(run, 0, layers, connections.map(magnitudesNow), emit);
 }
 
 function updateMasks(run: Run, emit: Emit): void {
@@ -138,14 +160,14 @@ function tellOfEpoch(run: Run, emit: Emit): void {
   const { masks, progress } = run;
   if (masks === undefined) return;
   const told = masks.last;
-  const sparse = sparseParameters(run);
-  const changes = sparse.map(({ name, pattern }, i) => {
+  const connections = connectionsOf(run.model.parameters, run.method);
+  const changes = connections.map(({ name, pattern }, i) => {
     const [before, after] = [told[i].positions(), pattern.positions()];
     return { name, pattern, removed: difference(before, after), grown: difference(after, before) };
   });
   progress.updates += 1;
   masks.append(changes.map(({ pattern }) => pattern));
-  emitTopology(run, 0, changes, sparse.map(magnitudesNow), emit);
+  emitTopology(run, 0, changes, connections.map(magnitudesNow), emit);
 }
 
 function emitTopology(
@@ -156,17 +178,19 @@ function emitTopology(
   emit: Emit,
 ): void {
   const { step, epoch, updates } = run.progress;
-  const layers = sparseParameters(run).map((parameter, i) => ({
-    name: parameter.name,
-    ...summarise(parameter.gates, changes[i]),
+  const gatesOf = new Map(run.model.parameters.map(({ name, gates }) => [name, gates]));
+  const layers = changes.map((change, i) => ({
+    name: change.name,
+    ...summarise(gatesOf.get(change.name)!, change),
     magnitudes: magnitudes[i],
   }));
+  const units = run.groups === undefined ? {} : { units: unitsLeft(run.groups, shrink(run.groups, run).kept) };
   const update = updates;
-  emit({ type: 'sparsity', step, epoch: update === 0 ? 0 : epoch + 1, update, removingRate: rate, layers });
+  emit({ type: 'sparsity', step, epoch: update === 0 ? 0 : epoch + 1, update, removingRate: rate, layers, ...units });
 }
 
-function magnitudesNow(parameter: SparseParameter): Magnitudes {
-  return magnitudesOf(parameter.read('values'), parameter.pattern.positions());
+function magnitudesNow({ values, pattern }: Connections): Magnitudes {
+  return magnitudesOf(values, pattern.positions());
 }
 
 function without(pattern: Pattern, removed: Int32Array): Pattern {

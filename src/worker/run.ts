@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UserError } from '../shared/errors.js';
-import { methods, type MethodRow } from '../shared/methods.js';
+import { hasMasks, methods, type MethodRow, type Schedule } from '../shared/methods.js';
 import { differences, parseRunConfig, type RunConfig } from '../shared/run-config.js';
 import type { RunEventOf } from '../shared/run-events.js';
 import { streamsOf, type Streams } from './corpus/batches.js';
@@ -9,13 +9,15 @@ import { builtInCorpus } from './corpus/built-in-language.js';
 import type { Corpus } from './corpus/corpus.js';
 import { trainingWindows } from './corpus/windows.js';
 import { loadCorpus } from './corpus/library.js';
-import { bigramPerplexity, unigramPerplexity } from './corpus/ngram.js';
-import { endOfSentence } from './corpus/tokenise.js';
+import { referencePerplexities } from './corpus/reference.js';
 import { startEngine, type Engine } from './engines/engine.js';
+import { Later } from './later.js';
 import { matrixShape, modelKinds, specsOf } from './models/build.js';
 import { isSparsifiable, type LanguageModel, type ParameterSpec, type State } from './models/model.js';
-import { layoutOf, startingParameters } from './start.js';
+import { shrunkSpecs, type KeptUnits, type UnitGroups } from './models/unit-groups.js';
+import { layoutOf, startingParameters, startingWeights } from './start.js';
 import { createOptimizer, type Optimizer } from './optimizers/optimizer.js';
+import { connectionsOf, type Connections } from './sparsity/connections.js';
 import { countPerGate } from './sparsity/gates.js';
 import { rulesOf, type Rules } from './sparsity/methods.js';
 import { Evidence } from './sparsity/evidence.js';
@@ -32,6 +34,7 @@ import {
 import { MaskLog } from './storage/masks.js';
 import type { StoredTensor } from './storage/safetensors.js';
 import * as tf from './tf.js';
+import { groupsOf, sizeOf, unitsIn, unitTensors } from './whole-units.js';
 
 /** A run in memory: all that the training loop works on. */
 export interface Run {
@@ -42,7 +45,13 @@ export interface Run {
   /** What simple models and, where the language is known, a perfect one reach on the texts. */
   readonly reference: RunEventOf<'started'>['corpus']['reference'];
   readonly streams: { readonly train: Streams; readonly valid: Streams; readonly test: Streams };
-  readonly model: LanguageModel;
+  /** Tensors of the model, in its order. */
+  readonly specs: readonly ParameterSpec[];
+  /** Units of each layer that its network has, where it is not the whole one: begun with such a one, or tested as such. */
+  kept: KeptUnits;
+  /** Of a method that lets whole units come to nothing. */
+  readonly groups: UnitGroups | undefined;
+  model: LanguageModel;
   readonly method: MethodRow;
   /** Undefined where masks never change. */
   readonly rules: Rules | undefined;
@@ -56,6 +65,8 @@ export interface Run {
   readonly progress: Progress;
   /** Hidden state at the start of the next window. */
   state: State;
+  /** What of the steps so far is not in `progress` yet; undefined where every step is at once. */
+  readonly later: Later | undefined;
   /** Number of the next event. */
   sequence: number;
   readonly resumedFrom: (CheckpointFile & { readonly step: number }) | null;
@@ -70,6 +81,7 @@ export const nothingDone = (config: RunConfig): Progress => ({
   report: { loss: 0, gradientNorm: 0, steps: 0 },
   best: null,
   trainingMs: 0,
+  flops: { training: 0, dense: 0 },
   validation: { losses: [], stalled: false },
   rewoundAfter: 0,
   method: initialMethodState(config.method),
@@ -94,16 +106,18 @@ export async function openRun(
   const streams = streamsOfCorpus(corpus, config);
   const engine = await startEngine(config.device);
   const layout = layoutOf(config, engine);
-  const specs = specsOf(config.model, corpus.words.length);
   const method = methods[config.method.kind];
-  refuseTooLarge(specs, method, config, layout);
 
   const checkpoints = new Checkpoints(folders.run);
   const checkpoint = resume ? checkpoints.last() : undefined;
   if (checkpoint !== undefined) refuseChanges(parseRunConfig(checkpoint.config), config);
+  const from = checkpoint === undefined ? startingWeights(config, dirname(folders.run)) : undefined;
+  const kept = unitsIn(checkpoint?.tensors ?? from);
+  const specs = shrunkSpecs(specsOf(config.model, corpus.words.length), kept);
+  refuseTooLarge(specs, method, config, layout);
   const parameters =
     checkpoint === undefined
-      ? startingParameters(specs, method, config, layout, dirname(folders.run))
+      ? startingParameters(specs, method, config, layout, from)
       : restoredParameters(specs, method, checkpoint.tensors, layout);
   const optimizer = createOptimizer(config.optimizer, parameters);
   if (config.training.startFrom !== '') optimizer.beginAveraging?.(parameters);
@@ -117,13 +131,15 @@ export async function openRun(
   const model = modelKinds[config.model.kind].create(config.model, parameters);
   const sparse = parameters.filter((parameter) => parameter instanceof SparseParameter);
   return {
-    ...{ config, engine, layout, corpus, streams, model, method, rules, evidence, optimizer, checkpoints },
+    ...{ config, engine, layout, corpus, streams, specs, kept, model, method, rules, evidence, optimizer, checkpoints },
+    groups: groupsOf(method, specs),
     reference: { valid: referencePerplexities(corpus, 'valid'), test: referencePerplexities(corpus, 'test') },
-    masks: isSparse(method) ? openMasks(join(folders.run, 'masks.bin'), sparse, checkpoint, rules) : undefined,
+    masks: openMasks(join(folders.run, 'masks.bin'), connectionsOf(parameters, method), checkpoint, rules?.schedule),
     budgets:
       checkpoint?.budgets ?? Object.fromEntries(sparse.map((parameter) => [parameter.name, budgetsOf(parameter)])),
     progress: checkpoint?.progress ?? nothingDone(config),
     state: checkpoint === undefined ? model.initialState(config.training.batch) : restoredState(checkpoint.tensors),
+    later: engine.apart === undefined ? undefined : new Later(),
     sequence: checkpoint?.sequence ?? 0,
     resumedFrom: checkpoint === undefined ? null : { ...checkpoint.onDisk, step: checkpoint.progress.step },
   };
@@ -131,7 +147,7 @@ export async function openRun(
 
 /** Everything a resumed run needs, as it is now. */
 export function checkpointOf(run: Run): Checkpoint {
-  const tensors = new Map<string, StoredTensor>();
+  const tensors = new Map<string, StoredTensor>(unitTensors(run.kept));
   for (const parameter of run.model.parameters) {
     if (parameter instanceof SparseParameter) {
       const bits = parameter.pattern.toBits();
@@ -211,7 +227,7 @@ export function describeRun(run: Run): RunEventOf<'started'> {
       reference,
     },
     parameters: {
-      total: sum(parameters.map(({ shape }) => shape.reduce((product, length) => product * length, 1))),
+      total: sizeOf(parameters),
       active: sum(parameters.map(({ activeCount }) => activeCount)),
     },
     layers: parameters
@@ -238,13 +254,13 @@ export function bytesNeeded(
   config: RunConfig,
   layout: Layout,
 ): number {
-  const density = isSparse(method) && method.masks !== 'pruned' && layout === 'packed' ? config.method.density : 1;
+  const density = hasMasks(method) && method.masks !== 'pruned' && layout === 'packed' ? config.method.density : 1;
   const ofOptimizer = { sgd: 0, momentum: 1, adam: 2, asgd: 2, 'nt-asgd': 2, 'snt-asgd': 2 }[config.optimizer.kind];
-  const copies = 2 + ofOptimizer + (isSparse(method) && layout === 'masked' ? 1 : 0);
+  const copies = 2 + ofOptimizer + (hasMasks(method) && layout === 'masked' ? 1 : 0);
   // The mean of gradients that some methods keep is of every weight, whatever the layout.
   const dense = rulesOf(config.method)?.evidence.includes('momentum') === true ? 1 : 0;
   const dynamic = config.evaluation.dynamicSteps > 0 ? 3 : 0; // scales, weights before and after
-  return 4 * ((copies + dynamic) * density + dense) * specs.reduce((sum, spec) => sum + sizeOf(spec), 0);
+  return 4 * ((copies + dynamic) * density + dense) * sizeOf(specs);
 }
 
 /**
@@ -258,17 +274,13 @@ export function refuseTooLarge(
   layout: Layout,
 ): void {
   const bytes = bytesNeeded(specs, method, config, layout);
-  const largest = Math.max(...specs.map(sizeOf));
+  const largest = Math.max(...specs.map((spec) => sizeOf([spec])));
   const gigabytes = (count: number) => (count / 1e9).toFixed(1);
   if (bytes < totalmem() && largest < 2 ** 31) return;
   throw new UserError(
     `the model needs ${gigabytes(bytes)} GB for its weights, gradients and averages (its largest matrix has ${largest} ` +
       `weights), this machine has ${gigabytes(totalmem())} GB: lower model.hidden, model.embedding or model.layers`,
   );
-}
-
-function sizeOf({ shape }: ParameterSpec): number {
-  return shape.reduce((product, length) => product * length, 1);
 }
 
 /** A run is one configuration from its first step to its last; only where it is computed, and its name, may change. */
@@ -301,20 +313,6 @@ function streamsOfCorpus(
   };
 }
 
-function referencePerplexities(corpus: Corpus, split: 'valid' | 'test') {
-  const { ids, words, bestPossible } = corpus;
-  return {
-    unigram: unigramPerplexity(ids.train, ids[split], words.length),
-    bigram: bigramPerplexity(ids.train, ids[split], words.length, words.indexOf(endOfSentence)),
-    ...(bestPossible === undefined ? {} : { bestPossible: bestPossible[split] }),
-  };
-}
-
-/** Whether matrices have masks at all. */
-function isSparse(method: MethodRow): boolean {
-  return method.masks !== 'none';
-}
-
 export function restoredParameters(
   specs: readonly ParameterSpec[],
   method: MethodRow,
@@ -323,7 +321,7 @@ export function restoredParameters(
 ): Parameter[] {
   return specs.map((spec) => {
     const values = floats(tensors, `values.${spec.name}`);
-    if (!isSparse(method) || !isSparsifiable(spec))
+    if (!hasMasks(method) || !isSparsifiable(spec))
       return new DenseParameter(spec.name, spec.shape, spec.gates, values);
     const shape = matrixShape(spec);
     return new SparseParameter(spec.name, shape, spec.gates, patternFrom(tensors, spec.name, shape), values, layout);
@@ -358,20 +356,22 @@ function restoredState(tensors: Tensors): State {
 
 function openMasks(
   path: string,
-  sparse: readonly SparseParameter[],
+  connections: readonly Connections[],
   checkpoint: Checkpoint | undefined,
-  rules: Rules | undefined,
-): MaskLog {
-  const patterns = sparse.map(({ pattern }) => pattern);
+  schedule: Schedule | undefined,
+): MaskLog | undefined {
+  if (connections.length === 0) return undefined;
+  const patterns = connections.map(({ pattern }) => pattern);
   if (checkpoint === undefined) {
     return MaskLog.create(
       path,
-      sparse.map(({ name }) => name),
+      connections.map(({ name }) => name),
       patterns,
     );
   }
-  // Masks that change with every step are written once an epoch: a checkpoint may have others than the file.
-  return MaskLog.reopen(path, checkpoint.maskBytes, rules?.schedule === 'step' ? undefined : patterns);
+  // What changes with every step is written once an epoch: a checkpoint may have others than the file.
+  const everyStep = schedule === 'step' || connections.some(({ masked }) => !masked);
+  return MaskLog.reopen(path, checkpoint.maskBytes, everyStep ? undefined : patterns);
 }
 
 function patternFrom(tensors: Tensors, name: string, [rows, columns]: readonly [number, number]): Pattern {

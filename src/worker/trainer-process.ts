@@ -1,16 +1,20 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseRunConfig } from '../shared/run-config.js';
+import { parseRunConfig, type RunConfig } from '../shared/run-config.js';
 import {
   eventWindow,
   heartbeatMs,
   trainerCommandSchema,
   type RunEvent,
+  type RunFacts,
   type TrainerCommand,
   type TrainerMessage,
 } from '../shared/run-events.js';
 import { benchStep } from './bench.js';
+import { builtInSize } from './corpus/built-in-language.js';
+import { corpusSize } from './corpus/library.js';
 import { tryEngine } from './engines/self-test.js';
+import { DeviceLost } from './engines/webgpu/device-lost.js';
 import { explain } from './explain.js';
 import { factsOf } from './facts.js';
 import { openPort } from './port.js';
@@ -110,7 +114,7 @@ const port = openPort((message) => {
       );
       break;
     case 'facts':
-      void factsOf(parseRunConfig(command.config), command.vocabulary).then(
+      void facts(parseRunConfig(command.config), command.corpora).then(
         (facts) => answer({ facts }),
         (error: unknown) => answer({ refused: explain(error) }),
       );
@@ -130,6 +134,11 @@ const port = openPort((message) => {
   }
 });
 
+async function facts(config: RunConfig, folder: string): Promise<RunFacts> {
+  const { corpus } = config;
+  return factsOf(config, corpus.name === 'built-in' ? builtInSize(corpus) : corpusSize(folder, corpus.name));
+}
+
 async function answer(message: TrainerMessage): Promise<void> {
   await port.send(message);
   process.exit(0);
@@ -144,6 +153,7 @@ async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, 
     try {
       const opened = await openRun(parseRunConfig(config), { run: folder, corpora }, resume);
       await train(opened, connection).catch((error: unknown) => {
+        if (error instanceof DeviceLost) throw error;
         connection.emit(opened.sequence, { type: 'failed', ...explain(error) });
       });
       await connection.settled();
@@ -151,14 +161,14 @@ async function run({ config, folder, corpora, resume }: Extract<TrainerCommand, 
       lock.release();
     }
   } catch (error) {
-    if (error instanceof LockHeld) giveUp(error);
+    if (error instanceof LockHeld || error instanceof DeviceLost) giveUp(error);
     await port.send({ refused: explain(error) } satisfies TrainerMessage);
   }
   process.exit(0);
 }
 
 /** Nothing is wrong with the run: these last words make it interrupted, and it can be resumed later. */
-function giveUp({ message }: LockHeld): never {
+function giveUp({ message }: LockHeld | DeviceLost): never {
   process.stderr.write(`${message}\n`);
   process.exit(1);
 }

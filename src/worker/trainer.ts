@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
-import { UserError } from '../shared/errors.js';
 import type { RunEvent } from '../shared/run-events.js';
-import { evaluateDynamically } from './dynamic-evaluation.js';
 import { evaluate } from './evaluate.js';
 import { trainingWindows, type TrainingWindow } from './corpus/windows.js';
+import type { Measured } from './later.js';
 import { lossAndGradientsInParts, partCount } from './models/micro-batches.js';
 import { partSites, type Dropout } from './models/model.js';
+import type { Scale } from './ops/apply-update.js';
 import { dropoutMask } from './ops/dropout-mask.js';
-import { evaluateWithCache } from './neural-cache.js';
-import { clipScale, gradientNorm, watchGradients } from './optimizers/clipping.js';
+import { clipScale, gradientNorm, gradientNormApart, watchGradients } from './optimizers/clipping.js';
 import {
   emitInitialTopology,
+  isEvidence,
   momentOf,
   removingRateNow,
   updateAfterEpoch,
@@ -18,11 +18,14 @@ import {
   updateAtOnce,
 } from './rewiring.js';
 import { isTriggered } from './optimizers/trigger.js';
-import { adoptWeights, checkpointOf, describeRun, weightsOf, type Run } from './run.js';
+import { checkpointOf, describeRun, weightsOf, type Run } from './run.js';
 import { takeWholeGradients } from './sparsity/evidence.js';
 import { penalised } from './sparsity/penalty.js';
 import type { CheckpointFile } from './storage/checkpoint.js';
+import { forwardFlops, trainingFlops } from './flops.js';
+import { activeWeights, adoptBest, Divergence, divergenceOf, finish, testLosses } from './final-tests.js';
 import * as tf from './tf.js';
+import { shrink, shrunkWeights, unitTensors, zeroSmall } from './whole-units.js';
 
 /** The world outside the loop. */
 export interface Observer {
@@ -84,11 +87,21 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     while (progress.window < windows.length) {
       const window = windows[progress.window];
       const update = updateAfterNextStep(run, progress.window === windows.length - 1);
-      trainOnWindow(run, window, update !== undefined);
-      progress.window += 1;
+      const counts = isEvidence(run, windows.length - progress.window);
+      try {
+        trainOnWindow(run, window, update !== undefined, counts);
+        progress.window += 1;
+        await run.engine.apart?.keepUp();
+        if (update !== undefined || progress.window === windows.length || isReportDue(run)) settle(run);
+      } catch (error) {
+        if (!(error instanceof Divergence)) throw error;
+        clock.tick(window.length * streams.train.batch);
+        report(run, clock, emit); // curves show where it broke
+        throw error;
+      }
       if (update === 'at once') updateAtOnce(run, emit);
       clock.tick(window.length * streams.train.batch);
-      if (progress.step === 1 || progress.step % config.training.reportEvery === 0) report(run, clock, emit);
+      if (isReportDue(run)) report(run, clock, emit);
       if (!(await proceed())) return checkpointAndStop();
       if (observer.pauseRequested()) await pause();
     }
@@ -113,7 +126,7 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
     if (!(await proceed())) return stop();
   }
 
-  adoptWeights(model.parameters, run.checkpoints.readBest());
+  adoptBest(run);
   const losses = await testLosses(run, proceed);
   if (losses === undefined) return stop(); // the checkpoint of the last epoch stands
   clock.tick(0);
@@ -122,15 +135,24 @@ export async function train(run: Run, observer: Observer): Promise<'finished' | 
 }
 
 /** What a training step works on. */
-type Trained = Pick<Run, 'config' | 'model' | 'optimizer' | 'rules' | 'evidence' | 'progress' | 'state'> & {
+type Trained = Pick<
+  Run,
+  'config' | 'model' | 'optimizer' | 'rules' | 'groups' | 'evidence' | 'progress' | 'state' | 'later'
+> & {
   readonly streams: Pick<Run['streams'], 'train'>;
 };
 
 /**
  * One optimiser step: forward, backward, clipping, update, masks.
  * @param updateFollows whether the topology changes before the next one
+ * @param counts whether it goes by the gradient of this step
  */
-export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWindow, updateFollows = false): void {
+export function trainOnWindow(
+  run: Trained,
+  { start, length, rate }: TrainingWindow,
+  updateFollows = false,
+  counts = updateFollows,
+): void {
   const { config, streams, model, evidence, progress } = run;
   const { clip, clipNorm } = config.optimizer;
   const { seed } = config;
@@ -141,38 +163,82 @@ export function trainOnWindow(run: Trained, { start, length, rate }: TrainingWin
     (site, p, shape, scaled) =>
       p === 0 ? undefined : dropoutMask({ seed, step, site: site + part * partSites }, p, shape, scaled);
 
-  const whole = evidence.wantsGradient(updateFollows);
+  const whole = evidence.wantsGradient(counts);
   watchGradients(model.parameters, clipNorm, { seed, step }, { whole, passes: partCount(batch, microBatch) });
-  const { loss, gradients, state } = lossAndGradientsInParts(
+  const pass = lossAndGradientsInParts(
     ...([model, streams.train.window(start, length), run.state, microBatch, dropoutOf] as const),
   );
+  const { loss, state } = pass;
+  // A part of the loss, if not of any that is told: it is clipped with it.
+  const gradients = run.groups?.penalised(model.parameters, pass.gradients, config.method.groupLasso) ?? pass.gradients;
   const wholes = whole ? takeWholeGradients(model.parameters, gradients) : undefined;
-  const norm = gradientNorm(model.parameters, gradients, clipNorm, { seed, step }, wholes);
-  const [lossOfWindow] = loss.dataSync<'float32'>() as unknown as [number];
-  if (!Number.isFinite(lossOfWindow)) throw divergence(run, step + 1, `the loss is ${lossOfWindow}`);
-  if (!Number.isFinite(norm)) throw divergence(run, step + 1, `the norm of the gradient is ${norm}`);
-  const scale = clipScale(norm, clip);
+  const measuring = [model.parameters, gradients, clipNorm, { seed, step }, wholes] as const;
+  let scale: Scale;
+  if (run.later === undefined) {
+    const norm = gradientNorm(...measuring);
+    note(run, { step: step + 1, length, loss: loss.dataSync<'float32'>()[0], norm });
+    scale = clipScale(norm, clip);
+    loss.dispose();
+  } else {
+    const apart = gradientNormApart(clip, ...measuring);
+    run.later.add(step + 1, length, loss, apart.norm);
+    scale = apart.scale;
+  }
   if (wholes !== undefined) {
-    evidence.noteGradient(wholes, scale, updateFollows);
+    evidence.noteGradient(wholes, scale, counts);
     tf.dispose([...wholes.values()].filter((tensor) => !gradients.includes(tensor)));
   }
   if (!(updateFollows && config.method.skipStep)) descend(run, gradients, scale, rate);
 
-  tf.dispose([loss, ...gradients, ...run.state]);
+  tf.dispose([...gradients, ...run.state, ...(typeof scale === 'number' ? [] : [scale])]);
   run.state = state;
+  countFlops(run, length * batch, whole);
   progress.step += 1;
-  progress.epochLoss.sum += lossOfWindow * length;
-  progress.epochLoss.words += length;
-  progress.report.loss += lossOfWindow;
-  progress.report.gradientNorm += norm;
-  progress.report.steps += 1;
 }
 
-function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, rate: number): void {
+/** @param wholeGradient whether the gradient of inactive weights was computed */
+function countFlops({ config, model, progress }: Trained, words: number, wholeGradient: boolean): void {
+  if (progress.flops === null) return;
+  const forward = forwardFlops(model.parameters, config.model);
+  progress.flops = {
+    training: progress.flops.training + words * trainingFlops(forward, wholeGradient),
+    dense: progress.flops.dense + words * trainingFlops({ ...forward, sparse: forward.dense }, false),
+  };
+}
+
+/** For an event. */
+function flopsOf({ progress: { flops } }: Pick<Run, 'progress'>) {
+  return flops === null ? {} : { flops };
+}
+
+/** Brings what a device has computed apart into the progress of a run. @throws UserError where training has diverged */
+function settle(run: Trained): void {
+  for (const measured of run.later?.read() ?? []) note(run, measured);
+}
+
+/** @throws Divergence after the step at which training has diverged, which is the last one that is told */
+function note(run: Trained, { step, length, loss, norm }: Measured): void {
+  const { epochLoss, report } = run.progress;
+  epochLoss.sum += loss * length;
+  epochLoss.words += length;
+  report.loss += loss;
+  report.gradientNorm += norm;
+  report.steps += 1;
+  const diverged = divergenceOf(run, step, [
+    ['the loss', loss],
+    ['the norm of the gradient', norm],
+  ]);
+  if (diverged === undefined) return;
+  run.progress.step = step;
+  throw diverged;
+}
+
+function descend(run: Trained, gradients: readonly tf.Tensor[], scale: Scale, rate: number): void {
   const { config, model, optimizer, rules, evidence } = run;
   if (evidence.wantsBefore) evidence.noteBefore(model.parameters);
   if (rules === undefined || rules.penalty === 'none') {
     optimizer.step(model.parameters, gradients, scale, rate);
+    if (run.groups !== undefined) zeroSmall(model.parameters, config.method.zeroBelow);
     return;
   }
   const { method, seed } = config;
@@ -186,17 +252,33 @@ function descend(run: Trained, gradients: readonly tf.Tensor[], scale: number, r
 function judge(run: Run, loss: number, emit: (event: RunEvent) => void): void {
   const { model, optimizer, progress } = run;
   const perplexity = Math.exp(loss);
-  if (!Number.isFinite(perplexity)) throw divergence(run, progress.step, `the validation loss is ${loss}`);
+  const diverged = divergenceOf(run, progress.step, [['the validation perplexity', perplexity]]);
   const epoch = progress.epoch + 1;
-  const active = run.method.masks === 'pruned' ? activeWeights(run) : undefined;
-  const best = progress.best === null || isBetter({ loss, active }, progress.best);
+  const shrunk = run.groups === undefined ? undefined : shrink(run.groups, run);
+  const active = shrunk?.parameters ?? (run.method.masks === 'pruned' ? activeWeights(run) : undefined);
+  const best = diverged === undefined && (progress.best === null || isBetter({ loss, active }, progress.best));
   if (best) {
     progress.best = { epoch, loss, active };
-    run.checkpoints.saveBest(epoch, weightsOf(model.parameters, optimizer.averaging === 'wholeAverage'));
+    const weights =
+      shrunk === undefined
+        ? new Map([...unitTensors(run.kept), ...weightsOf(model.parameters, optimizer.averaging === 'wholeAverage')])
+        : shrunkWeights(shrunk, run);
+    run.checkpoints.saveBest(epoch, weights);
   }
   const trainingLoss = progress.epochLoss.sum / progress.epochLoss.words;
   const averaged = optimizer.averaging !== undefined;
-  emit({ type: 'evaluation', step: progress.step, epoch, trainingLoss, loss, perplexity, best, averaged });
+  emit({
+    type: 'evaluation',
+    step: progress.step,
+    epoch,
+    trainingLoss,
+    loss,
+    perplexity,
+    best,
+    averaged,
+    ...flopsOf(run),
+  });
+  if (diverged !== undefined) throw diverged;
 }
 
 interface Judged {
@@ -211,8 +293,8 @@ function isBetter(now: Judged, before: Judged): boolean {
   return now.loss < before.loss;
 }
 
-function activeWeights({ model }: Run): number {
-  return model.parameters.reduce((sum, { activeCount }) => sum + activeCount, 0);
+function isReportDue({ config, progress }: Run): boolean {
+  return progress.step === 1 || progress.step % config.training.reportEvery === 0;
 }
 
 function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
@@ -227,60 +309,13 @@ function report(run: Run, clock: Clock, emit: (event: RunEvent) => void): void {
     learningRate: optimizer.learningRate,
     removingRate: removingRateNow(run),
     tokensPerSecond: clock.speed(),
+    ...flopsOf(run),
   });
   progress.report = { loss: 0, gradientNorm: 0, steps: 0 };
 }
 
-interface TestLosses {
-  readonly plain: number;
-  /** With a neural cache, and by dynamic evaluation, where the run asks for it. */
-  readonly cache?: number;
-  readonly dynamic?: number;
-}
-
-/** @returns undefined where the run was to stop */
-async function testLosses(run: Run, proceed: () => Promise<boolean>): Promise<TestLosses | undefined> {
-  const { config, model, streams } = run;
-  const { train, test } = run.corpus.ids;
-  const plain = await evaluate(model, streams.test, config.training.bptt, proceed);
-  if (plain === undefined) return undefined;
-  let losses: TestLosses = { plain };
-  if (config.evaluation.cacheWindow > 0) {
-    const cache = await evaluateWithCache(model, test, config, proceed);
-    if (cache === undefined) return undefined;
-    losses = { ...losses, cache };
-  }
-  if (config.evaluation.dynamicSteps > 0) {
-    const dynamic = await evaluateDynamically(model, { train, measured: test }, config.evaluation, proceed);
-    if (dynamic === undefined) return undefined;
-    losses = { ...losses, dynamic };
-  }
-  return losses;
-}
-
-function finish(run: Run, losses: TestLosses, emit: (event: RunEvent) => void): void {
-  const { progress, reference } = run;
-  const { plain: testLoss, cache, dynamic } = losses;
-  const best = progress.best!;
-  const testPerplexity = Math.exp(testLoss);
-  if (!Number.isFinite(testPerplexity)) throw divergence(run, progress.step, `the test loss is ${testLoss}`);
-  emit({
-    type: 'finished',
-    step: progress.step,
-    epoch: progress.epoch,
-    testLoss,
-    testPerplexity,
-    ...(cache === undefined ? {} : { cachePerplexity: Math.exp(cache) }),
-    ...(dynamic === undefined ? {} : { dynamicPerplexity: Math.exp(dynamic) }),
-    bestValidationPerplexity: Math.exp(best.loss),
-    bestEpoch: best.epoch,
-    bigramPerplexity: reference.test.bigram,
-    ...(reference.test.bestPossible === undefined ? {} : { bestPossiblePerplexity: reference.test.bestPossible }),
-    trainingMs: progress.trainingMs,
-  });
-}
-
 async function saveCheckpoint(run: Run, observer: Observer, emit: (event: RunEvent) => void): Promise<void> {
+  settle(run);
   await observer.settled();
   emitCheckpoint(run, run.checkpoints.save(checkpointOf(run)), emit);
 }
@@ -300,13 +335,6 @@ function noteStall({ config, progress }: Run, loss: number): void {
   const { losses } = progress.validation;
   const stalled = isTriggered(losses, loss, config.optimizer.nonmonotone);
   progress.validation = { losses: [...losses, loss], stalled };
-}
-
-function divergence({ config }: Pick<Run, 'config'>, step: number, what: string): UserError {
-  const rate = config.optimizer.kind === 'adam' ? 'optimizer.adam.learningRate' : 'optimizer.learningRate';
-  return new UserError(
-    `training diverged at step ${step}, ${what}: lower ${rate} or optimizer.clip and start a new run`,
-  );
 }
 
 /** Measures time spent training, and speed since the last report. */

@@ -79,6 +79,9 @@ test('the window in Electron: the demonstration, a run by hand, one that is kill
   expect(problems).toEqual([]);
 
   const last = trainerOf(home.run('endless-1'))!;
+  await electron.evaluate(({ dialog }) => {
+    dialog.showMessageBox = () => Promise.resolve({ response: 0, checkboxChecked: false }); // checkpoint and close
+  });
   await electron.close();
   await gone(last);
   expect(ownerOf(home)).toBeUndefined();

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { attach } from '../../src/main/owner/join.js';
 import { gone } from '../support/process.js';
 import { Home, inDatabase, trainerOf } from '../support/sparrow.js';
+import { startServer } from '../unit/support/server.js';
 import { axeProblems } from './support/axe.js';
 import { csvRows } from './support/csv.js';
 import { openBrowser, openPage, patienceMs, Server } from './support/window.js';
@@ -270,6 +271,8 @@ test('a run that diverges says so, and what to do', slow, async () => {
     .waitFor();
   await page.locator('header [data-state="failed"]').waitFor();
   await soon(() => drawn('Training loss')).toBeGreaterThan(0);
+  const crosses = page.getByRole('img', { name: /NaN or infinite$/ });
+  await soon(() => crosses.count()).toBeGreaterThan(0);
 });
 
 test('runs are named and tagged, moved to the trash, brought back and deleted for good', async () => {
@@ -296,6 +299,45 @@ test('runs are named and tagged, moved to the trash, brought back and deleted fo
   expect(inDatabase(home.run('diverging-1'), ({ runs }) => runs.has('diverging-1'))).toBe(false);
 });
 
+test(
+  'a published table is queued row by row, and shows what it has come to beside what was published',
+  slow,
+  async () => {
+    await visit('/tables?table=E10&seeds=1');
+    const rows = page.locator('[data-row]');
+    await soon(() => rows.count()).toBe(3);
+    await page.getByText('0 of 3 runs finished, 36 epochs in all').waitFor();
+    expect(await axeProblems(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Queue quick runs' }).click();
+    await page.getByText('3 queued, 0 resumed, 0 there already').waitFor();
+    await page.locator('[data-row="fused"] [data-state="running"]').waitFor({ timeout: 2 * patienceMs });
+    const ids = ['fused', 'fused-equal', 'per-gate'].map((row) => `e10-quick-${row}-1`);
+    await page.getByRole('link', { name: 'seed 1: running' }).click();
+    await page.getByRole('heading', { name: 'e10-quick-fused' }).waitFor();
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.locator('header [data-state="stopped"]').waitFor();
+    await page.goBack();
+    await page.locator('[data-row="fused"] [data-state="stopped"]').waitFor();
+    const lines = await download(() => page.getByRole('button', { name: 'Export CSV' }).click());
+    expect(lines.map(({ row, run: id }) => [row, id])).toEqual([
+      ['fused', ids[0]],
+      ['fused-equal', ids[1]],
+      ['per-gate', ids[2]],
+    ]);
+    await page.getByText('Full', { exact: true }).click();
+    await soon(() => rows.count()).toBe(6);
+    await page.getByRole('button', { name: 'Queue full runs' }).click();
+    await page.getByText('which is not here: "sparrow data fetch ptb" first').waitFor();
+    await page.getByRole('combobox', { name: 'Table' }).selectOption('E1');
+    await soon(() => page.locator('[data-row="lstm-selfish"]').textContent()).toContain('71.65');
+    // What waits would be trained beside the tests that follow.
+    process.env['SPARROW_HOME'] = home.path;
+    const seat = (await attach())!;
+    for (const id of ids.slice(1)) await seat.client.runs.stop({ id });
+    seat.leave();
+  },
+);
+
 test('a corpus is imported, offered to new runs, and deleted', async () => {
   await visit('/corpora');
   for (const part of ['train', 'valid', 'test']) {
@@ -317,6 +359,34 @@ test('a corpus is imported, offered to new runs, and deleted', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByText(/^cats deleted: .* freed$/).waitFor();
   await row.waitFor({ state: 'detached' });
+});
+
+test('a corpus is fetched from a mirror: how far it is, and why it is refused', async () => {
+  const size = 100_000;
+  const rest = Promise.withResolvers<undefined>();
+  const asked: (string | undefined)[] = [];
+  const mirror = await startServer(async (request, response) => {
+    asked.push(request.url);
+    response.writeHead(200, { 'content-length': size }).write('a'.repeat(size / 2));
+    await rest.promise;
+    response.end('b'.repeat(size / 2));
+  });
+  try {
+    await visit('/corpora');
+    await page.getByLabel('From').fill(`${mirror}texts`);
+    await page.getByRole('button', { name: 'Fetch ptb' }).click();
+    await page.getByText(/^Fetching ptb, train: 50.* of 100/).waitFor();
+    expect(await page.getByRole('button', { name: 'Fetch ptb' }).isDisabled()).toBe(true);
+    rest.resolve(undefined);
+    await page
+      .getByRole('alert')
+      .getByText(/ptb\.train\.txt/)
+      .waitFor();
+    expect(asked).toEqual(['/texts/ptb.train.txt']);
+    expect(await page.getByRole('button', { name: 'Fetch ptb' }).isEnabled()).toBe(true);
+  } finally {
+    rest.resolve(undefined);
+  }
 });
 
 test('settings and corpora are there, in the dark as well', async () => {

@@ -21,6 +21,8 @@ interface Said {
   readonly bridge?: readonly string[];
   readonly wire?: Message;
   readonly utility?: number;
+  readonly asked?: string;
+  readonly buttons?: readonly string[];
 }
 
 const project = join(import.meta.dirname, '../..');
@@ -101,7 +103,14 @@ test('the built main process and preload: the page by its scheme, a run in a uti
   const trainers = said.flatMap(({ utility }) => utility ?? []);
   expect(trainers.filter(isAlive)).toHaveLength(1);
 
-  main.kill('SIGTERM');
+  const asked = () => said.filter(({ asked }) => asked !== undefined);
+  const question = { asked: 'tiny is being trained.', buttons: ['Checkpoint and close', 'Keep training'] };
+  main.send('close the window');
+  await expect.poll(asked, { timeout: 60_000 }).toEqual([question]);
+  expect((await client.runs.get({ id })).state.state).toBe('running'); // it was kept
+  main.send('close the window');
+  await expect.poll(asked, { timeout: 60_000 }).toEqual([question, question]);
+  main.kill('SIGTERM'); // it does not wait for an answer
   expect(await ended).toEqual([0, null]);
   for (const trainer of trainers) await gone(trainer);
   expect(ownerOf(home)).toBeUndefined();

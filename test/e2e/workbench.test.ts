@@ -211,7 +211,18 @@ test('runs are exported as CSV and compared', async () => {
   expect(await unheard.ended).toMatchObject({ status: 1, stderr: '' });
   const compared = await said('compare', 'x-1', 'x-2');
   expect(compared).toMatch(/^method\.density +0\.2 +0\.5$/m);
+  const life = JSON.parse(await said('topology', 'x-1', '--json')) as { connections: unknown[]; gates: unknown[] };
+  expect(life.connections.length % 7).toBe(0); // the network, two matrices of each layer, embedding and decoder
+  expect(life.gates).toHaveLength(4 * 5 + 2 * 5);
+  expect(await said('topology', 'x-1')).toMatch(/^explored +[\d.]+ % of all positions/m);
+  expect(await said('topology', 'x-1', 'x-2')).toMatch(/^matched +x-1 +x-2\nx-1 +0\.000 +0\.\d+$/m);
+  expect(await said('topology', 'x-1', 'x-2', '--no-matching')).not.toMatch(/^matched/m);
+  expect(await said('topology', 'x-1', 'x-2', '--over-time')).toMatch(/^x-1 +\d+ +x-2 +\d+ +0\.\d+/m);
+  const distances = await said('topology', 'x-1', 'x-2', '--csv', '-');
+  expect(distances).toMatch(/^run,update,other_run,other_update,layer,distance,matched_distance,chance\nx-1,/);
+  expect(distances.trimEnd().split('\n')).toHaveLength(1 + 1 + 6);
   const refusals: [string[], RegExp][] = [
+    [['topology', 'x-1', 'no-1'], /no-1: there is no such run/],
     [['export', 'x-1'], /required option '--csv <file>'/],
     [['export', 'no-1', '--csv', csv], /no-1: there is no such run/],
     [['export', 'x-1', '--csv', join(home.path, 'no/where.csv')], /cannot write \S+where\.csv: ENOENT/],

@@ -3,19 +3,20 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startEngine } from '../../src/worker/engines/engine.js';
 import { whyNoNative } from '../../src/worker/engines/native/start.js';
 import * as tf from '../../src/worker/tf.js';
+import { whyNoSwiftShader } from '../support/swiftshader.mjs';
 import { readCases } from './case.js';
 import { runCase } from './run-case.js';
 
-const missing = { wasm: undefined, native: whyNoNative() };
+const missing = { wasm: undefined, native: whyNoNative(), webgpu: whyNoSwiftShader };
 
-for (const engine of ['wasm', 'native'] as const) {
+for (const engine of ['wasm', 'native', 'webgpu'] as const) {
   describe(engine, () => {
     const reason = missing[engine];
     beforeAll(async () => {
       if (reason === undefined) await startEngine({ engine, threads: 0 });
     });
     beforeEach((context) => {
-      if (reason !== undefined) context.skip(`the native engine is not there: ${reason}`);
+      if (reason !== undefined) context.skip(`the ${engine} engine is not there: ${reason}`);
     });
 
     for (const golden of readCases(join(import.meta.dirname, 'cases'))) {

@@ -72,11 +72,17 @@ export const shell: Pick<Electron.Shell, 'openExternal'> = {
     return Promise.resolve();
   },
 };
-export const dialog: Pick<Electron.Dialog, 'showErrorBox'> = {
-  showErrorBox: (title, content) => {
+export const dialog = {
+  showErrorBox: (title: string, content: string) => {
     say({ title, content });
   },
+  /** The person keeps the window the first time, and later does not answer. */
+  showMessageBox: ({ message, buttons }: Electron.MessageBoxOptions) => {
+    say({ asked: message, buttons });
+    return isAsked ? new Promise(() => undefined) : Promise.resolve({ response: (isAsked = 1) });
+  },
 };
+let isAsked = 0;
 export const Menu = { buildFromTemplate: () => ({}), setApplicationMenu: () => undefined };
 export const ipcMain = new EventEmitter();
 
@@ -128,7 +134,9 @@ class Contents extends EventEmitter {
         });
         port.start();
         process.on('message', (wire) => {
-          port.postMessage(wire);
+          if (wire === 'close the window')
+            BrowserWindow.getAllWindows()[0].emit('close', { preventDefault: () => undefined });
+          else port.postMessage(wire);
         });
         say({ port: message, bridge: Object.keys(exposed) });
       },
@@ -159,6 +167,7 @@ export class BrowserWindow extends EventEmitter {
     say({ called: 'BrowserWindow', args: [webPreferences] });
     BrowserWindow.#open.push(this);
     app.emit('web-contents-created', {}, this.webContents);
+    app.emit('browser-window-created', {}, this);
   }
   loadURL(address: string): Promise<void> {
     return this.webContents.load(address, this.#preload);

@@ -32,6 +32,7 @@ function checkpointOf(number: number): Checkpoint {
       validation: { losses: [5, 4.2], stalled: false },
       method: { threshold: 0.001, drift: { adjustment: 0, lacked: { sum: 0, updates: 0 } } },
       trainingMs: 12.5,
+      flops: { training: 0.75, dense: 1.5 },
     },
     optimizer: { phase: 'asgd', history: [5, 4.5], steps: number },
     budgets: { hidden: [5, 7] },

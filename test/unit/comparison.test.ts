@@ -32,6 +32,8 @@ function record(id: string, config: PartialRunConfig, progress: Partial<RunRecor
         failure: null,
         loss: null,
         tokensPerSecond: null,
+        flops: null,
+        flopsOfDense: null,
       },
       ...{ validationPerplexity: null, bestValidationPerplexity: null, testPerplexity: null, parameters: null },
       engine: null,

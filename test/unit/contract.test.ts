@@ -1,9 +1,12 @@
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConnectionLost } from '../../src/shared/contract/errors.js';
 import { UserError } from '../../src/shared/errors.js';
 import { jsonSafe } from '../../src/shared/numbers.js';
 import type { RunEvent, RunEventOf } from '../../src/shared/run-events.js';
+import { withMasks } from './support/masks.js';
+import { tell } from './support/store.js';
 import { desk, transports } from './support/desk.js';
 import { told } from './support/fake-trainer.js';
 
@@ -14,7 +17,7 @@ const cases = Number(process.env['SPARROW_TEST_CASES'] ?? 200);
 describe.each(transports)('over $name', ({ attach }) => {
   test('the owner says who it is', async () => {
     const { client } = await attach(desk().workbench);
-    expect(await client.hello({})).toEqual({ protocol: 2, version: '1.0.0', pid: process.pid });
+    expect(await client.hello({})).toEqual({ protocol: 4, version: '1.0.0', pid: process.pid });
   });
 
   test('runs are made, begin in turn, and are told as they go', async () => {
@@ -137,8 +140,34 @@ describe.each(transports)('over $name', ({ attach }) => {
     await expect(client.settings.get({ name: 'no name' })).rejects.toThrow('must be letters');
   });
 
-  test('curves, sparsity, histograms and checkpoints are read from a place on', async () => {
-    const { workbench, trainers, store } = desk();
+  test('how far masks are apart, and what became of their connections, is told in another thread; or why not', async () => {
+    const { workbench, store, runsFolder } = desk({ start: false });
+    const { client } = await attach(workbench);
+    const model = { embedding: 3, hidden: 4, layers: 1 };
+    const method = { kind: 'static', density: 0.5 } as const;
+    await client.runs.create({ configs: [1, 2].map((seed) => ({ name: 'owl', seed, model, method })) });
+    for (const [id, seed] of [
+      ['owl-1', 1],
+      ['owl-2', 2],
+    ] as const) {
+      store.runs.beginAttempt(id);
+      tell(store, id, withMasks(join(runsFolder, id), [seed, seed + 1]));
+    }
+    const { rows } = await client.topology.connections({ id: 'owl-1' });
+    expect(rows.filter(({ layer }) => layer === null).map(({ update, step }) => [update, step])).toEqual([
+      [0, 0],
+      [1, 10],
+    ]);
+    const places = { a: { run: 'owl-1' }, b: { run: 'owl-2', update: 0 } };
+    expect(await client.topology.distance(places)).toMatchObject({ distance: 0, matched: null, a: { update: 1 } });
+    const far = await client.topology.distance({ ...places, b: { run: 'owl-2' }, matched: true });
+    expect(far.matched!).toBeLessThanOrEqual(far.distance);
+    expect(far.distance).toBeGreaterThan(0.2);
+    await expect(client.topology.connections({ id: 'no-1' })).rejects.toThrow('no-1: there is no such run');
+  });
+
+  test('curves, sparsity and checkpoints are read from a place on', async () => {
+    const { workbench, trainers } = desk();
     const { client } = await attach(workbench);
     await client.runs.create({ configs: [tiny('owl')] });
     expect(await client.runs.started({ id: 'owl-1' })).toEqual({ started: null });
@@ -163,8 +192,6 @@ describe.each(transports)('over $name', ({ attach }) => {
       told.checkpoint,
     );
     await expect.poll(() => trainers.last.acknowledged).toBe(5);
-    const histogram = { step: 1, layer: 'lstm.0', kind: 'magnitude', edges: [0, 0.5, 1], counts: [3, 2] };
-    store.sparsity.addHistogram('owl-1', 4, histogram);
     const request = { runs: ['owl-1'], metrics: ['loss', 'learningRate'] };
     const { cursor, lines } = await client.runs.series(request);
     expect(lines).toMatchObject([
@@ -189,13 +216,11 @@ describe.each(transports)('over $name', ({ attach }) => {
       [1, null],
       [1, 'all'],
     ]);
-    expect(await client.runs.histograms({ id: 'owl-1' })).toEqual({ histograms: [histogram] });
-    expect(await client.runs.histograms({ id: 'owl-1', fromStep: 2 })).toEqual({ histograms: [] });
     expect((await client.runs.checkpoints({ id: 'owl-1' })).checkpoints).toMatchObject([
       { step: 5, file: 'step-5.json' },
     ]);
     expect(await client.runs.started({ id: 'owl-1' })).toEqual({ started: told.started });
-    for (const call of [client.runs.sparsity, client.runs.histograms, client.runs.checkpoints, client.runs.started]) {
+    for (const call of [client.runs.sparsity, client.runs.checkpoints, client.runs.started]) {
       await expect(call({ id: 'no-1' })).rejects.toThrow('no-1: there is no such run');
     }
     await expect(client.runs.series({ ...request, runs: ['no-1'] })).rejects.toThrow('no-1: there is no such run');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Session, WebContents } from 'electron';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import builder from '../../electron-builder.cjs';
+import { closingQuestion } from '../../src/main/shells/electron/closing.js';
 import { guardContents, guardSession, openLink } from '../../src/main/shells/electron/guards.js';
 import { answerPage } from '../../src/main/shells/electron/page.js';
 import * as rules from '../../src/main/shells/electron/rules.js';
@@ -172,6 +173,19 @@ test('the scheme shows files of the page under its policy, and nothing outside',
   }
   for (const url of strangers) expect((await ask(url)).status).toBe(403);
   expect((await ask(rules.pageUrl, 'POST')).status).toBe(405);
+});
+
+test('who closes the window is asked where runs are being trained, and told what becomes of them', () => {
+  expect(closingQuestion([])).toBeUndefined();
+  const one = closingQuestion(['owl'])!;
+  expect(one.message).toBe('owl is being trained.');
+  expect(one.detail).toMatch(/checkpoint of it\. .* it waits at the head of the queue, and then goes on from there\.$/);
+  expect(one.buttons?.[one.cancelId]).toBe('Keep training');
+  const two = closingQuestion(['owl', 'wren'])!;
+  expect(two.message).toBe('owl, wren are being trained.');
+  expect(two.detail).toMatch(
+    /checkpoint of them\. .* they wait at the head of the queue, and then go on from there\.$/,
+  );
 });
 
 test('what Electron could do besides is burnt out of its binary', () => {

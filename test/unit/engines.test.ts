@@ -8,6 +8,7 @@ import { openRun, type Run } from '../../src/worker/run.js';
 import * as tf from '../../src/worker/tf.js';
 import { train } from '../../src/worker/trainer.js';
 import { story } from '../support/sparrow.js';
+import { skipWithoutGpu } from './support/webgpu.js';
 import { skipWithoutNative } from './support/native.js';
 import { temporaryFolder } from './support/temp-folder.js';
 
@@ -204,6 +205,47 @@ describe('the native engine', () => {
       'masked',
       'masked',
     ]);
+  });
+});
+
+describe('the webgpu engine', () => {
+  skipWithoutGpu();
+  skipWithoutNative();
+
+  /** 104 steps, averages from the 6th epoch on. */
+  const config: PartialRunConfig = {
+    ...small,
+    optimizer: { ...small.optimizer, averagingFrom: 6 },
+    training: { ...small.training, epochs: 13 },
+  };
+  const native = { engine: 'native', threads: 1, layout: 'packed' } as const;
+  let onNative: Promise<Result> | undefined;
+  const wholeOnNative = () => (onNative ??= trainedOn(native, { config }));
+  const told = (result: Result, field: 'loss' | 'gradientNorm') => of(result, 'step').map((event) => event[field]);
+  const losses = (result: Result) => of(result, 'evaluation').map(({ loss }) => loss);
+
+  for (const layout of ['packed', 'masked'] as const) {
+    test(`trains as native does, step for step, through updates of the topology and averaging (${layout})`, async () => {
+      const expected = await wholeOnNative();
+      const ours = await trainedOn({ engine: 'webgpu', layout }, { config });
+      expect(of(ours, 'started')[0]).toMatchObject({ engine: { name: 'webgpu' }, layout });
+      expect(of(ours, 'step')).toHaveLength(104);
+      for (const field of ['loss', 'gradientNorm'] as const)
+        expect(apart(told(ours, field), told(expected, field)), field).toBeLessThan(1e-4);
+      expect(apart(losses(ours), losses(expected))).toBeLessThan(1e-4);
+      expect(ours.masks).toBe(expected.masks);
+    });
+  }
+
+  test('a run goes on from native on webgpu and on native again, and ends as it would have', async () => {
+    const whole = await wholeOnNative();
+    const begun = await trainedOn(native, { config, stopAfter: 21 });
+    const before = await trainedOn({ engine: 'webgpu' }, { config, before: begun, stopAfter: 70 }); // averaging
+    const resumed = await trainedOn(native, { config, before });
+    expect(of(resumed, 'started').map(({ engine }) => engine.name)).toEqual(['native', 'webgpu', 'native']);
+    expect(apart(told(resumed, 'loss'), told(whole, 'loss'))).toBeLessThan(1e-4);
+    expect(apart(losses(resumed), losses(whole))).toBeLessThan(1e-4);
+    expect(resumed.masks).toBe(whole.masks);
   });
 });
 

@@ -62,3 +62,17 @@ test('methods that grow at random make no step compute a gradient of inactive we
     false,
   ]);
 });
+
+test('the gradients of several steps add up for one update', () => {
+  const evidence = new Evidence(['gradient'], 0.9);
+  const known = told(evidence, [
+    { gradient: [1, 2], scale: 1, updates: true },
+    { gradient: [4, -8], scale: 0.5, updates: true },
+  ]);
+  expect(known.map(({ gradient }) => [...gradient!])).toEqual([
+    [1, 2],
+    [5, -6],
+  ]);
+  evidence.afterUpdate();
+  expect([...told(evidence, [{ gradient: [3, 3], scale: 1, updates: true }])[0].gradient!]).toEqual([3, 3]);
+});

@@ -13,7 +13,7 @@ import { parseRunConfig } from '../../src/shared/run-config.js';
 const folder = mkdtempSync(join(tmpdir(), 'sparrow-exports-'));
 const store = openWritable(join(folder, 'sparrow.db'));
 const states = { of: () => ({ state: 'stopped' }) } as unknown as States;
-const exports = new Exports(store, states);
+const exports = new Exports(store, states, () => Promise.reject(new Error('no tables here')));
 afterAll(() => {
   store.close();
   rmSync(folder, { recursive: true });
@@ -40,7 +40,7 @@ store.events.ingest(
 );
 
 test('a table in pieces is the table as the command line writes it', async () => {
-  const opened = exports.open({ table: 'curves', runs: [id], metrics: ['loss'], form: 'long' });
+  const opened = await exports.open({ table: 'curves', runs: [id], metrics: ['loss'], form: 'long' });
   const pieces: string[] = [];
   for (;;) {
     const { text, done } = exports.read(opened);
@@ -60,10 +60,10 @@ test('a table in pieces is the table as the command line writes it', async () =>
   expect(written.split('\r\n').length).toBe(steps + 2);
 });
 
-test('what is written to its end, and what is not there, is refused with the remedy', () => {
-  const opened = exports.open({ table: 'runs', runs: [id] });
+test('what is written to its end, and what is not there, is refused with the remedy', async () => {
+  const opened = await exports.open({ table: 'runs', runs: [id] });
   expect(exports.read(opened).done).toBe(true);
   expect(() => exports.read(opened)).toThrow(/export it again/);
-  expect(() => exports.open({ table: 'sparsity', runs: ['nobody'] })).toThrow(/nobody/);
-  expect(() => exports.open({ table: 'comparison', runs: [] })).toThrow(/name a run/);
+  await expect(exports.open({ table: 'sparsity', runs: ['nobody'] })).rejects.toThrow(/nobody/);
+  await expect(exports.open({ table: 'comparison', runs: [] })).rejects.toThrow(/name a run/);
 });

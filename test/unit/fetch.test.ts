@@ -390,7 +390,7 @@ describe('a file that is not the published one', () => {
       const message = await errorOf(fetchCorpus(folder, 'tiny', { ...entry, files: { ...entry.files, valid } }));
       expect(message).toBe(
         `${address}valid.txt is not the published file: its ${title} is ${actual}, expected ${expected}. ` +
-          'It has been deleted; fetch again, or use --from with another address',
+          'It has been deleted; fetch again, or from another address (--from)',
       );
       expect(existsSync(part('valid'))).toBe(false);
       expect(listCorpora(folder)).toEqual([]);
@@ -447,7 +447,7 @@ describe('a server', () => {
     next.train.push(refuse(404));
     expect(await errorOf(fetch({ retries: 3 }))).toBe(
       `cannot fetch ${address}train.txt: the server answers 404 Not Found. ` +
-        'Try again later, or use --from with another address',
+        'Try again later, or from another address (--from)',
     );
     expect(requests).toHaveLength(1);
     expect(listCorpora(folder)).toEqual([]);

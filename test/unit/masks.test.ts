@@ -123,37 +123,16 @@ test('a file of another kind, or one without a whole magic, is an error that nam
   }
 });
 
-test('a flipped byte in a whole record is an error that names the file', () => {
+test('a flipped byte anywhere is an error that names the file', () => {
   const path = join(temporaryFolder(), 'masks.bin');
   write(path, history);
   const bytes = readFileSync(path);
-  const ends = recordEnds(bytes);
-  const lengths = ends.slice(0, -1).flatMap((start) => [start, start + 1, start + 2, start + 3]);
   for (let at = 0; at < bytes.length; at++) {
-    if (lengths.includes(at)) continue;
-    const flipped = Buffer.from(bytes);
-    flipped[at] ^= 0x10;
-    writeFileSync(path, flipped);
-    expect(() => patternsOf(path)).toThrow(new UserError(`${path} is damaged`));
-  }
-});
-
-test('a flipped byte in the length of a record never makes a wrong mask', () => {
-  const path = join(temporaryFolder(), 'masks.bin');
-  write(path, history);
-  const bytes = readFileSync(path);
-  for (const start of recordEnds(bytes).slice(0, -1)) {
-    for (const at of [start, start + 1, start + 2, start + 3]) {
+    for (const bit of [0, 4, 7]) {
       const flipped = Buffer.from(bytes);
-      flipped[at] ^= 1;
+      flipped[at] ^= 1 << bit;
       writeFileSync(path, flipped);
-      // A length that reaches beyond the end of the file looks like a record that was cut off.
-      try {
-        const read = patternsOf(path);
-        expect(read).toEqual(history.slice(0, read.length));
-      } catch (error) {
-        expect(error).toEqual(new UserError(`${path} is damaged`));
-      }
+      expect(() => patternsOf(path)).toThrow(new UserError(`${path} is damaged`));
     }
   }
 });

@@ -377,3 +377,36 @@ describe('DeepR', () => {
     });
   }
 });
+
+describe('the global DeepR', () => {
+  const split = (update: number, room = [1e6, 1e6, 1e6], left = [80, 170, 680]) => {
+    const layers = [100, 200, 700].map((budget) => ({ ...layerOf(1, { all: [1] }), budgets: [budget] }));
+    return redistributions.categorical(layers, {
+      ...{ left, room, seed: 1, update },
+      drift: { adjustment: 0, lacked: { sum: 0, updates: 0 } },
+    });
+  };
+
+  test('grows what was removed, wherever chance has it, in proportion to what layers had at first', () => {
+    const sums = [0, 0, 0];
+    const updates = 400;
+    for (let update = 1; update <= updates; update++) {
+      const grown = split(update);
+      expect(grown.reduce((sum, count) => sum + count)).toBe(70);
+      grown.forEach((count, layer) => (sums[layer] += count));
+    }
+    // Standard deviations of the means of multinomial counts are below 0.2.
+    for (const [layer, share] of [0.1, 0.2, 0.7].entries()) {
+      expect(Math.abs(sums[layer] / updates - 70 * share)).toBeLessThan(0.8);
+    }
+    expect(split(1)).toEqual(split(1));
+    expect(split(1)).not.toEqual(split(2));
+  });
+
+  test('never grows more in a layer than it has room for', () => {
+    expect(split(3, [5, 5, 5])).toEqual([5, 5, 5]);
+    const grown = split(3, [1000, 1000, 2]);
+    expect(grown[2]).toBe(2);
+    expect(grown[0] + grown[1]).toBe(68);
+  });
+});

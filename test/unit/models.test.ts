@@ -175,6 +175,39 @@ describe('parameters are those of the papers:', () => {
     expect(onLstm['embedding.weight']).toBe(0.1);
     expect(onLstm['decoder.bias']).toBe(0);
   });
+
+  test('begin in one range where that is asked for, and the transform gates of an RHN lower', () => {
+    const settings = { embedding: 40, hidden: 40, depth: 2, tied: true, initialRange: 0.04, transformBias: -2 };
+    const { model } = parseRunConfig({ model: { ...settings, kind: 'rhn' } });
+    const parameters = initialParameters(sizedSpecs(model, 50), new Map(), 'masked', 1);
+    const range = (name: string, from = 0, to?: number) => {
+      const values = parameters
+        .find((parameter) => parameter.name === name)!
+        .read('values')
+        .slice(from, to);
+      return [Math.min(...values), Math.max(...values)];
+    };
+    for (const { name } of parameters) {
+      const [least, most] = range(name);
+      if (name === 'decoder.bias') expect([least, most]).toEqual([0, 0]);
+      else if (!/^rhn\.\d\.recurrent\.bias$/.test(name)) {
+        expect(least).toBeGreaterThanOrEqual(-0.04);
+        expect(least).toBeLessThan(-0.03);
+        expect(most).toBeLessThan(0.04);
+        expect(most).toBeGreaterThan(0.03);
+      }
+    }
+    for (const depth of [0, 1]) {
+      const [candidate, transform] = [
+        range(`rhn.${depth}.recurrent.bias`, 0, 40),
+        range(`rhn.${depth}.recurrent.bias`, 40),
+      ];
+      expect(Math.max(...candidate.map(Math.abs))).toBeLessThanOrEqual(0.04);
+      expect(transform[0]).toBeGreaterThanOrEqual(-2.04);
+      expect(transform[1]).toBeLessThan(-1.96);
+    }
+    for (const parameter of parameters) parameter.dispose();
+  });
 });
 
 test.each<[ModelKindName, string[][]]>([

@@ -2,87 +2,21 @@ import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
 import type { NativeEngine } from '../../src/worker/engines/native/addon.js';
 import { registerNative } from '../../src/worker/engines/native/native.js';
-import { applyAdam, applyAveragedSgd, applyMomentumSgd, applySgd } from '../../src/worker/ops/apply-update.js';
+import { applySgd } from '../../src/worker/ops/apply-update.js';
 import { dropoutMask } from '../../src/worker/ops/dropout-mask.js';
-import { SparseParameter, slots, type Parameter, type Slot } from '../../src/worker/sparsity/parameter.js';
+import { SparseParameter, type Slot } from '../../src/worker/sparsity/parameter.js';
 import * as tf from '../../src/worker/tf.js';
 import { nativeEngine, skipWithoutNative, useNative, widths } from './support/native.js';
-import {
-  matrix,
-  numbers,
-  randomPattern,
-  storages,
-  storedGradient,
-  useOracle,
-  type Storage,
-} from './support/numerics.js';
+import { matrix, numbers, storages, storedGradient, useOracle } from './support/numerics.js';
 import { expectAgreement } from './support/op-cases.js';
 import { holds } from './support/property.js';
+import { rates, trajectory, updates, type Shape } from './support/updates.js';
 
 skipWithoutNative();
 
 beforeEach(async () => {
   await useOracle();
 });
-
-interface Update {
-  /** Slots it keeps beside the values. */
-  readonly slots: readonly Slot[];
-  /** @param step counts from 1 */
-  readonly apply: (parameter: Parameter, gradient: tf.Tensor, step: number) => void;
-}
-
-const rates = { learningRate: 0.3, weightDecay: 0.01, scale: 0.7 };
-const moments = { beta1: 0.9, beta2: 0.99, epsilon: 1e-6 };
-
-const updates: Record<string, Update> = {
-  applySgd: {
-    slots: [],
-    apply: (parameter, gradient) => {
-      applySgd(parameter, gradient, rates);
-    },
-  },
-  applyAveragedSgd: {
-    slots: ['average', 'activeSince'],
-    apply: (parameter, gradient, step) => {
-      applyAveragedSgd(parameter, gradient, rates, step);
-    },
-  },
-  applyMomentumSgd: {
-    slots: ['velocity'],
-    apply: (parameter, gradient) => {
-      applyMomentumSgd(parameter, gradient, { ...rates, momentum: 0.8 });
-    },
-  },
-  applyAdam: {
-    slots: ['moment1', 'moment2'],
-    apply: (parameter, gradient, step) => {
-      applyAdam(parameter, gradient, { ...rates, ...moments, step });
-    },
-  },
-};
-
-type Shape = readonly [rows: number, columns: number];
-type Watch = (parameter: Parameter, step: () => void) => void;
-
-/** Every slot after each of some steps on the present backend, with patterns that change on the way. */
-function trajectory({ slots: kept, apply }: Update, shape: Shape, storage: Storage, watch: Watch): Float32Array[] {
-  const parameter = matrix('weight', shape, storage, { seed: 1 });
-  for (const slot of kept) parameter.fill(slot, 0);
-  const seen: Float32Array[] = [];
-  for (let step = 1; step <= 7; step++) {
-    if (parameter instanceof SparseParameter && step % 3 === 0)
-      parameter.changePattern(randomPattern(step, ...shape, 0.4), { activeSince: step - 1 });
-    const gradient = storedGradient(parameter, numbers(100 + step, shape[0] * shape[1]));
-    watch(parameter, () => {
-      apply(parameter, gradient, step);
-    });
-    gradient.dispose();
-    for (const slot of slots.filter((each) => parameter.has(each))) seen.push(parameter.read(slot));
-  }
-  parameter.dispose();
-  return seen;
-}
 
 const shapes: readonly Shape[] = [
   [1, 1],
@@ -96,9 +30,7 @@ for (const [name, update] of Object.entries(updates)) {
       const kept: Slot[] = ['values', ...update.slots];
       for (const shape of shapes) {
         await tf.setBackend('cpu');
-        const expected = trajectory(update, shape, storage, (_, step) => {
-          step();
-        });
+        const expected = trajectory(update, shape, storage);
         for (const width of widths) {
           await useNative(2, width);
           const ours = trajectory(update, shape, storage, (parameter, step) => {

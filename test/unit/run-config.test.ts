@@ -596,7 +596,7 @@ describe('--set', () => {
     {
       setting: 'model=3',
       reason:
-        'model is a group of fields: set one of kind, embedding, hidden, hiddenLast, layers, depth, coupled, chunk, experts, controlDensity, tied, dropout, activationReg',
+        'model is a group of fields: set one of kind, embedding, hidden, hiddenLast, layers, depth, coupled, transformBias, initialRange, chunk, experts, controlDensity, tied, dropout, activationReg',
     },
     {
       setting: 'model.dropout=0.5',

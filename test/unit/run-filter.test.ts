@@ -19,7 +19,8 @@ const row: RunTableRow = {
     epochs: 4,
   },
   ...{ progress: 1, remainingMs: null, loss: 4.5, bestValidationPerplexity: 75.5, testPerplexity: null },
-  ...{ tokensPerSecond: 9000, parameters: 1000, activeParameters: 330, durationMs: 90 * 60_000 },
+  ...{ tokensPerSecond: 9000, parameters: 1000, activeParameters: 330, flops: 1e12, flopsOfDense: 0.33 },
+  durationMs: 90 * 60_000,
   ...{ created: new Date('2026-11-24T10:00:00').getTime(), tags: ['paper', 'v2'], note: 'a (long) note', pinned: null },
   config: parseRunConfig({ seed: 7, training: { batch: 40 }, model: { tied: true, hidden: 200, embedding: 200 } }),
 };

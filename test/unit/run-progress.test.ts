@@ -40,6 +40,7 @@ const step = (at: number, loss: number): RunEvent => ({
   learningRate: 1,
   removingRate: 0,
   tokensPerSecond: 100 + at,
+  flops: { training: 6 * at, dense: 20 * at },
 });
 const evaluation = (at: number, perplexity: number): RunEvent => ({
   type: 'evaluation',
@@ -51,9 +52,24 @@ const evaluation = (at: number, perplexity: number): RunEvent => ({
   best: false,
   averaged: false,
 });
+const topology = (update: number, size: number, active: number): RunEvent => ({
+  type: 'sparsity',
+  ...{ step: 10 * update, epoch: update, update, removingRate: 0.5 },
+  layers: [
+    {
+      ...{ name: 'hidden', active, removed: 10 * update, grown: 0 },
+      gates: [
+        { name: 'a', size: size / 2, active, removed: 10 * update, grown: 0 },
+        { name: 'b', size: size / 2, active: 0, removed: 0, grown: 0 },
+      ],
+    },
+  ],
+});
 const story: readonly RunEvent[] = [
   started,
+  topology(0, 80, 30),
   step(1, 5),
+  topology(1, 80, 20),
   step(10, NaN),
   evaluation(10, 90),
   { type: 'checkpoint', step: 10, epoch: 1, file: 'a.json', bytes: 1 },
@@ -70,6 +86,7 @@ const story: readonly RunEvent[] = [
     bestValidationPerplexity: 90,
     bestEpoch: 1,
     bigramPerplexity: 100,
+    parameters: { total: 1000, active: 40 },
     trainingMs: 5,
   },
 ];
@@ -83,6 +100,13 @@ test('what a page makes of events is what the database says', () => {
     progress = progressAfter(progress, sequence, event)!;
     expect(progress).toEqual(store.runs.get(id).progress);
   });
+});
+
+test('active parameters are those of the last masks, and what has none', () => {
+  const [{ id }] = store.runs.create([parseRunConfig({ name: 'wren' })]);
+  store.runs.beginAttempt(id);
+  story.slice(0, 4).forEach((event, sequence) => store.events.ingest([{ run: id, sequence, event }]));
+  expect(store.runs.get(id).progress.parameters).toEqual({ total: 90, active: 20 + 10 });
 });
 
 test('a failure is told until something follows', () => {

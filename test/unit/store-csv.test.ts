@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareRuns } from '../../src/shared/comparison.js';
 import { tableRow } from '../../src/shared/run-table.js';
-import { writeCsv, type CsvTable } from '../../src/main/store/csv.js';
+import type { CsvTable } from '../../src/shared/csv.js';
+import { writeCsv } from '../../src/main/store/csv.js';
 import { comparisonTable, longCurves, runsTable, sparsityTable, wideCurves } from '../../src/main/store/exports.js';
 import { begin, evaluation, finished, newStore, sparsity, started, step, tell } from './support/store.js';
 

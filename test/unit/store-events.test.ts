@@ -279,25 +279,12 @@ describe('a run that was interrupted and told again', () => {
     expect(contentOf(disturbed.path)).toEqual(contentOf(undisturbed.path));
   });
 
-  test('leaves no checkpoint, sparsity or histogram of what was taken back', () => {
+  test('leaves no checkpoint or sparsity of what was taken back', () => {
     const store = newStore();
     const run = begin(store);
     tell(store, run, [checkpoint(1), sparsity(1, 1), checkpoint(2), sparsity(2, 2)]);
-    const histogram = {
-      layer: 'lstm.0',
-      kind: 'magnitude',
-      edges: [0, 1, 2],
-      counts: [3, 4],
-    };
-    store.sparsity.addHistogram(run, 1, { ...histogram, step: 1 });
-    store.sparsity.addHistogram(run, 3, { ...histogram, step: 2 });
-    expect(store.sparsity.histograms(run)).toEqual([
-      { ...histogram, step: 1 },
-      { ...histogram, step: 2 },
-    ]);
     tell(store, run, [step(2, 5)], 2);
     expect(store.runs.checkpoints(run).map(({ file }) => file)).toEqual(['step-1.json']);
     expect(store.sparsity.rows(run).map(({ update }) => update)).toEqual([1, 1, 1]);
-    expect(store.sparsity.histograms(run).map(({ step: at }) => at)).toEqual([1]);
   });
 });

@@ -59,7 +59,7 @@ test('a reader of a database that is not there yet reads it once it is', async (
   const reader = readerOf(path);
   await expect(reader.ask('runs', 'list')).rejects.toThrow(`there is no database ${path} yet`);
   newStore({}, path);
-  expect(await reader.ask('runs', 'list')).toEqual({ runs: [], damaged: [] });
+  expect(await reader.ask('runs', 'list')).toEqual({ runs: [], damaged: [], next: null });
 });
 
 test.each([

@@ -20,8 +20,6 @@ function filled() {
   store.runs.addTags(run, ['paper']);
   store.queue.add(run);
   store.corpora.put({ name: 'ptb', origin: 'fetched', vocabulary: 9, tokens: { train: 1, valid: 1, test: 1 } });
-  const numbers = { edges: [0, 1], counts: [1] };
-  store.sparsity.addHistogram(run, 1, { step: 0, layer: 'l', kind: 'magnitude', ...numbers });
   return { store, run, other };
 }
 
@@ -47,7 +45,6 @@ function readAll(store: ReadableStore, coarse: MetricRows, runs: readonly string
       ...axes.map((axis) => () => store.metrics.series({ runs: [run], metrics: ['loss'], axis })),
       ...axes.map((axis) => () => coarse.series({ runs: [run], metrics: ['loss'], axis })),
       () => store.sparsity.rows(run),
-      () => store.sparsity.histograms(run),
       () => Array.from(wideCurves(store, [run], ['loss']).rows),
     ]),
   ];

@@ -17,6 +17,20 @@ function expectRefused(attempt: () => unknown, message: string): void {
   expect(attempt).toThrow(message);
 }
 
+test('runs are listed piece by piece from the newest on, or those that are named', () => {
+  const store = newStore();
+  const ids = store.runs.create(Array.from({ length: 5 }, () => config('owl'))).map(({ id }) => id);
+  const idsOf = (list: ReturnType<typeof store.runs.list>) => list.runs.map(({ id }) => id);
+  const first = store.runs.list({ most: 2 });
+  expect(idsOf(first)).toEqual(ids.slice(3));
+  store.runs.create([config('late')]); // moves nothing of what follows
+  const second = store.runs.list({ most: 2, before: first.next! });
+  expect(idsOf(second)).toEqual(ids.slice(1, 3));
+  const last = store.runs.list({ most: 2, before: second.next! });
+  expect([idsOf(last), last.next]).toEqual([[ids[0]], null]);
+  expect(idsOf(store.runs.list({ ids: [ids[3], 'nobody', ids[1]] }))).toEqual([ids[1], ids[3]]);
+});
+
 describe('a new run', () => {
   test.each([
     { name: 'Night Owl', stem: 'night-owl' },

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { interpolation, placeOf } from '../../src/shared/axes.js';
+import type { RunEvent } from '../../src/shared/run-events.js';
 import type { ReducedSeries, SeriesRequest } from '../../src/shared/series.js';
 import { reduce } from '../../src/main/store/reduction.js';
 import { Summary } from '../../src/main/store/summary.js';
@@ -8,7 +9,7 @@ import type { WritableStore } from '../../src/main/store/store.js';
 import { holds } from './support/property.js';
 import { begin, evaluation, newStore, started, step, tell } from './support/store.js';
 
-function only(store: WritableStore, request: Omit<SeriesRequest, 'metrics'>): ReducedSeries {
+function only(store: WritableStore, request: Omit<SeriesRequest, 'metrics'> & Partial<SeriesRequest>): ReducedSeries {
   const [line] = store.metrics.series({ metrics: ['loss'], ...request }).lines;
   return line;
 }
@@ -224,6 +225,20 @@ describe('an axis', () => {
       expect(Math.abs(seconds[i] - (timeOf(at) - begun) / 1000)).toBeLessThan(0.02);
     });
     expect(seconds).toEqual([...seconds].sort((a, b) => a - b));
+  });
+
+  test('of FLOPs is what the run has told; a run that told none has no place on it', () => {
+    const store = newStore();
+    const [run, silent] = [begin(store), begin(store)];
+    const costing = (event: RunEvent, training: number) => ({ ...event, flops: { training, dense: 2 * training } });
+    tell(store, run, [costing(step(10, 5), 1e12), costing(evaluation(15, 4), 1.8e12), costing(step(20, 4), 3e12)]);
+    tell(store, silent, [step(10, 5)]);
+    expect(only(store, { runs: [run], axis: 'flops' }).x).toEqual([1e12, 3e12]);
+    expect(only(store, { runs: [run], metrics: ['validationPerplexity'], axis: 'flops' }).x).toEqual([1.8e12]);
+    expect(only(store, { runs: [silent], axis: 'flops' }).x).toEqual([]);
+    expect([...store.metrics.values(run, 'flopsOfDense')].map(({ value }) => value)).toEqual([0.5, 0.5, 0.5]);
+    expect(store.runs.get(run).progress).toMatchObject({ flops: 3e12, flopsOfDense: 0.5 });
+    expect(store.runs.get(silent).progress).toMatchObject({ flops: null, flopsOfDense: null });
   });
 
   test('places every step ascending, and an epoch on its whole number', () => {

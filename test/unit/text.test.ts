@@ -25,6 +25,7 @@ describe('numbers', () => {
     [12345.6, '12,346'],
     [Infinity, '∞'],
     [NaN, 'NaN'],
+    [4.2e30, '4.2e+30'],
   ])('perplexity %d is %s', (value, text) => {
     expect(perplexity(value)).toBe(text);
   });

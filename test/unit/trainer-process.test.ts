@@ -11,7 +11,7 @@ import { temporaryFolder } from './support/temp-folder.js';
 const bundle = join(import.meta.dirname, '../../out/main/trainer-process.js');
 
 const kinds: readonly { readonly kind: string; readonly spawnFrom: (module: string) => Spawn }[] = [
-  { kind: 'a child process', spawnFrom: (module) => nodeTrainers({ module }) },
+  { kind: 'a child process', spawnFrom: (module) => nodeTrainers(module) },
   { kind: 'a utility process', spawnFrom: (module) => electronTrainers(electronStandIn, { module }) },
 ];
 
@@ -164,13 +164,16 @@ test('an engine that cannot live in Electron has a plain Node child', async () =
   const says = program(`process.stderr.write(String(process.parentPort !== undefined), () => process.exit());`);
   const spawn = electronTrainers(electronStandIn, {
     module: says,
-    hostOf: (engine) => (engine === 'native' ? 'node' : 'any'),
+    auto: 'node',
   });
-  const saidBy = async (engine: Parameters<Spawn>[0]) => {
-    const trainer = spawn(engine);
+  const withoutNode = electronTrainers(electronStandIn, { module: says, auto: 'node', node: null });
+  const saidBy = async (engine: Parameters<Spawn>[0], by = spawn) => {
+    const trainer = by(engine);
     await trainer.gone;
     return trainer.lastWords();
   };
-  expect(await saidBy('native')).toBe('false');
+  expect(await saidBy('webgpu')).toBe('false');
+  expect(await saidBy('auto')).toBe('false');
+  expect(await saidBy('webgpu', withoutNode)).toBe('true');
   expect(await saidBy('wasm')).toBe('true');
 });

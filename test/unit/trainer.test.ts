@@ -174,9 +174,34 @@ test('tensors do not pile up from epoch to epoch, nor after a run', async () => 
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test('a run that diverges says at which step, and what to lower', async () => {
-  const config = { ...tiny, optimizer: { learningRate: 1000, clip: 1e9, weightDecay: 1 } };
-  await expect(trained(config)).rejects.toThrow(/^training diverged at step \d+, .*optimizer\.learningRate/);
+test('a run that diverges tells the measure that is no number, says at which step, and what to lower', async () => {
+  const optimizer = { learningRate: 1000, clip: 1e9, weightDecay: 1 };
+  const config = { ...tiny, optimizer, corpus: { name: 'built-in', vocabulary: 100, tokens: 10_000 } };
+  const events: RunEvent[] = [];
+  const training = trained(config, {
+    onEvent: (event) => {
+      events.push(event);
+    },
+  });
+  await expect(training).rejects.toThrow(/^training diverged at step \d+, .*optimizer\.learningRate/);
+  const [last] = of(events, 'step').slice(-1);
+  await expect(training).rejects.toThrow(`at step ${last.step},`);
+  expect([last.loss, last.gradientNorm].every(Number.isFinite)).toBe(false);
+});
+
+test('a validation perplexity that is no number is told, and no success', async () => {
+  const events: RunEvent[] = [];
+  const everyStep = { ...tiny, training: { ...tiny.training, reportEvery: 1 } };
+  const training = trained(everyStep, {
+    onEvent: (event, run) => {
+      events.push(event);
+      const isLast = event.type === 'step' && event.step === of(events, 'started')[0].stepsPerEpoch;
+      // After the last step and before the epoch is measured.
+      if (isLast) for (const { values } of run.model.parameters) values.dataSync<'float32'>().fill(NaN);
+    },
+  });
+  await expect(training).rejects.toThrow(/^training diverged at step \d+, the validation perplexity is NaN: lower/);
+  expect(of(events, 'evaluation')).toEqual([expect.objectContaining({ perplexity: NaN, best: false })]);
 });
 
 test('a test loss that is no number is no success', async () => {
@@ -196,7 +221,9 @@ test('a test loss that is no number is no success', async () => {
       if (event.type === 'checkpoint') spoil(event, run);
     },
   });
-  await expect(training).rejects.toThrow(/^training diverged at step \d+, the test loss is NaN: lower optimizer\./);
+  await expect(training).rejects.toThrow(
+    /^training diverged at step \d+, the test perplexity is NaN: lower optimizer\./,
+  );
   expect(events).not.toContain('finished');
 });
 

@@ -111,7 +111,7 @@ describe('a damaged run', () => {
     expect(trainers.all).toHaveLength(1);
     const [another] = workbench.commands.create([config('another')], 0);
     expect((await workbench.views.get(another)).state.state).toBe('queued');
-    expect((await workbench.views.list(false)).damaged.map(({ id }) => id)).toEqual([bad]);
+    expect((await workbench.views.list()).damaged.map(({ id }) => id)).toEqual([bad]);
     expect(defects.map(String)).toEqual([expect.stringContaining(`UserError: run ${bad} is damaged in the database`)]);
   });
 
@@ -127,7 +127,7 @@ describe('a damaged run', () => {
     const { workbench, path, store } = desk({ start: false });
     const [bad, good] = workbench.commands.create([config('bad'), config('good')], 0);
     harm(path, `UPDATE queue SET threads = -1 WHERE run = (SELECT key FROM runs WHERE id = '${bad}')`);
-    const { runs, damaged } = await workbench.views.list(false);
+    const { runs, damaged } = await workbench.views.list();
     expect(runs.map(({ record, state }) => [record.id, state])).toEqual([[good, { state: 'queued', ahead: 0 }]]);
     expect(damaged.map(({ id }) => id)).toEqual([bad]);
     expect(damaged[0].problem).toContain('a place in the queue is damaged');
@@ -144,7 +144,7 @@ describe('a damaged run', () => {
     expect(() => workbench.commands.purge([bad])).toThrow(`${bad} is not in the trash`);
     workbench.commands.trash([bad]);
     workbench.commands.purge([bad]);
-    expect(await workbench.views.list(true)).toEqual({ runs: [], damaged: [] });
+    expect(await workbench.views.list({ trash: true })).toEqual({ runs: [], damaged: [], next: null });
     expect(existsSync(join(runsFolder, bad))).toBe(false);
   });
 });
@@ -262,7 +262,7 @@ describe('a run', () => {
     trainers.last.end();
     await expect.poll(async () => (await workbench.views.get(id)).state.state, patience).toBe('failed');
     workbench.commands.discard(id);
-    expect((await workbench.views.list(false)).runs).toEqual([]);
+    expect((await workbench.views.list()).runs).toEqual([]);
     expect(existsSync(join(runsFolder, id))).toBe(false);
     expect(workbench.commands.create([config('x')], 0)).toEqual([id]);
   });
@@ -281,7 +281,7 @@ describe('a run', () => {
     }).toThrow(`${a} is being trained`);
     expect((await workbench.views.get(b)).state.state).toBe('queued');
     workbench.commands.trash([b]);
-    expect((await workbench.views.list(true)).runs.map(({ record }) => record.id)).toEqual([b]);
+    expect((await workbench.views.list({ trash: true })).runs.map(({ record }) => record.id)).toEqual([b]);
     expect(() => workbench.commands.purge([a])).toThrow(`${a} is not in the trash`);
   });
 });

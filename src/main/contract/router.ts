@@ -1,13 +1,13 @@
 import { implement } from '@orpc/server';
-import { contract, protocol } from '../../shared/contract/contract.js';
+import { contract } from '../../shared/contract/contract.js';
 import { toContractError } from '../../shared/contract/errors.js';
-import { factsOf } from '../trainers/probe.js';
+import { protocol } from '../../shared/contract/protocol.js';
 import { aboutOwner } from '../workbench/about.js';
 import type { Workbench } from '../workbench/workbench.js';
 
 /** The contract, as the owner of a data folder keeps it. */
 export function routerOf(workbench: Workbench, version: string) {
-  const { commands, views, news, exports, corpora, database } = workbench;
+  const { commands, views, news, exports, corpora, tables, database } = workbench;
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next();
@@ -36,7 +36,7 @@ export function routerOf(workbench: Workbench, version: string) {
         commands.stop(id, now);
         return {};
       }),
-      list: os.runs.list.handler(({ input: { trash, newest } }) => views.list(trash, newest)),
+      list: os.runs.list.handler(({ input }) => views.list(input)),
       get: os.runs.get.handler(({ input: { id } }) => views.get(id)),
       events: os.runs.events.handler(({ input: { id, ...range } }) => views.events(id, range)),
       annotate: os.runs.annotate.handler(({ input }) => {
@@ -50,9 +50,6 @@ export function routerOf(workbench: Workbench, version: string) {
       series: os.runs.series.handler(({ input }) => views.series(input)),
       sparsity: os.runs.sparsity.handler(async ({ input: { id, fromUpdate } }) => ({
         rows: await views.sparsity(id, fromUpdate),
-      })),
-      histograms: os.runs.histograms.handler(async ({ input: { id, fromStep } }) => ({
-        histograms: await views.histograms(id, fromStep),
       })),
       checkpoints: os.runs.checkpoints.handler(async ({ input: { id } }) => ({
         checkpoints: await views.checkpoints(id),
@@ -72,22 +69,28 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
     },
+    topology: {
+      connections: os.topology.connections.handler(async ({ input: { id } }) => ({
+        rows: await views.connections(id),
+      })),
+      distance: os.topology.distance.handler(({ input: { a, b, matched } }) => views.distance(a, b, matched)),
+    },
     queue: {
       reorder: os.queue.reorder.handler(({ input: { ids, before } }) => {
         commands.reorder(ids, before);
         return {};
       }),
     },
-    facts: os.facts.handler(({ input: { config, vocabulary } }) => factsOf(config, vocabulary)),
+    facts: os.facts.handler(({ input: { config } }) => workbench.facts(config)),
     exports: {
-      open: os.exports.open.handler(({ input }) => ({ id: exports.open(input) })),
+      open: os.exports.open.handler(async ({ input }) => ({ id: await exports.open(input) })),
       read: os.exports.read.handler(({ input: { id } }) => exports.read(id)),
     },
     corpora: {
       list: os.corpora.list.handler(() => corpora.list()),
       work: os.corpora.work.handler(() => ({ work: corpora.work() })),
-      fetch: os.corpora.fetch.handler(({ input: { name } }) => {
-        corpora.begin({ type: 'fetch', name });
+      fetch: os.corpora.fetch.handler(({ input: { name, from } }) => {
+        corpora.begin({ type: 'fetch', name, ...(from === undefined ? {} : { from }) });
         return {};
       }),
       import: os.corpora.import.handler(({ input: { name, files } }) => {
@@ -95,6 +98,10 @@ export function routerOf(workbench: Workbench, version: string) {
         return {};
       }),
       delete: os.corpora.delete.handler(async ({ input: { name } }) => ({ freedBytes: await corpora.delete(name) })),
+    },
+    tables: {
+      report: os.tables.report.handler(({ input }) => tables.report(input)),
+      reproduce: os.tables.reproduce.handler(async ({ input }) => ({ runs: await tables.reproduce(input) })),
     },
     about: os.about.handler(() => aboutOwner(version, database)),
     settings: {

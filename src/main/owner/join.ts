@@ -3,7 +3,7 @@ import { join as joinPath } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, UserError } from '../../shared/errors.js';
 import { clientOver, type Client } from '../../shared/contract/client.js';
-import { protocol } from '../../shared/contract/contract.js';
+import { protocol } from '../../shared/contract/protocol.js';
 import { ConnectionLost } from '../../shared/contract/errors.js';
 import type { Wire } from '../../shared/contract/wire.js';
 import { lockHolder } from '../../system/process-lock.js';

@@ -34,6 +34,7 @@ export class Owner {
   readonly #lock: ProcessLock;
   readonly #store: WritableStore;
   readonly #reader: StoreReader;
+  readonly #analyst: StoreReader;
   readonly #router: Router;
   readonly #folder: string;
   #server: Server | undefined;
@@ -68,9 +69,11 @@ export class Owner {
     this.#lock = lock;
     this.#store = store;
     this.#reader = new StoreReader(store.path);
+    this.#analyst = new StoreReader(store.path);
     this.workbench = new Workbench({
       store,
       reader: this.#reader,
+      analyst: this.#analyst,
       runsFolder: runsFolder(),
       corporaFolder: corporaFolder(),
       ...limits(),
@@ -114,7 +117,7 @@ export class Owner {
     await closed;
     clearTimeout(patience);
     removeEndpoint(this.#folder);
-    await this.#reader.close();
+    await Promise.all([this.#reader.close(), this.#analyst.close()]);
     this.#store.close();
     this.#lock.release();
   }

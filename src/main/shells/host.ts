@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../shared/contract/client.js';
 import { ConnectionLost } from '../../shared/contract/errors.js';
 import { relay, type Wire } from '../../shared/contract/wire.js';
+import type { RunRecord } from '../../shared/run-records.js';
 import { isLive } from '../../shared/run-state.js';
 import { join, type Seat } from '../owner/join.js';
 import type { OwnerOptions } from '../owner/owner.js';
@@ -57,10 +58,14 @@ export class Host {
     const seat = await this.#seat.catch(() => undefined);
     if (seat?.kind === 'guest') seat.leave();
     if (seat?.kind !== 'owner') return [];
-    const { runs } = await seat.owner.workbench.views.list(false);
-    const busy = runs.filter(({ state }) => isLive(state) && state.state !== 'paused').map(({ record }) => record.id);
+    const busy = await underWay(seat);
     await seat.owner.close(() => true);
-    return busy;
+    return busy.map(({ id }) => id);
+  }
+
+  /** The runs that are being trained by this process, and would be interrupted by its end. */
+  async underWay(): Promise<RunRecord[]> {
+    return underWay(await this.#seat);
   }
 
   async #admit(wire: Wire): Promise<void> {
@@ -103,4 +108,10 @@ export class Host {
       await sleep(pauseMs, undefined, { signal: this.#closing.signal });
     }
   }
+}
+
+async function underWay(seat: Seat): Promise<RunRecord[]> {
+  if (seat.kind !== 'owner') return [];
+  const { runs } = await seat.owner.workbench.views.list();
+  return runs.filter(({ state }) => isLive(state) && state.state !== 'paused').map(({ record }) => record);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { UserError } from '../../shared/errors.js';
 import { LastWords } from '../trainers/last-words.js';
+import { nodeOfStart } from '../trainers/plain-node.js';
 import { electronBinary } from './electron-binary.js';
 import { startedByNpm, windowIsOpen } from './start-signals.js';
 
@@ -21,7 +22,7 @@ export async function showWindow(asked: AbortSignal, say: (text: string) => void
   const binary = await electronBinary(asked, say);
   const child = spawn(binary, [join(import.meta.dirname, '../..')], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, [startedByNpm]: '1', ELECTRON_RUN_AS_NODE: undefined },
+    env: { ...process.env, [startedByNpm]: '1', [nodeOfStart]: process.execPath, ELECTRON_RUN_AS_NODE: undefined },
   });
   const end = () => child.kill('SIGTERM');
   asked.addEventListener('abort', end);

@@ -1,6 +1,6 @@
 import type { Comparison } from '../../shared/comparison.js';
+import type { CsvTable } from '../../shared/csv.js';
 import type { RunTableRow } from '../../shared/run-table.js';
-import type { CsvTable } from './csv.js';
 import type { ReadableStore } from './store.js';
 
 /** The table of runs. */
@@ -24,6 +24,8 @@ export function runsTable(rows: Iterable<RunTableRow>): CsvTable {
     ['tokens_per_second', (row) => row.tokensPerSecond],
     ['parameters', (row) => row.parameters],
     ['active_parameters', (row) => row.activeParameters],
+    ['training_flops', (row) => row.flops],
+    ['training_flops_of_dense', (row) => row.flopsOfDense],
     ['training_seconds', (row) => row.durationMs / 1000],
     ['created', (row) => new Date(row.created).toISOString()],
     ['tags', (row) => row.tags.join(' ')],

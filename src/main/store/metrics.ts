@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { interpolation, placeOf, type RunShape } from '../../shared/axes.js';
+import { interpolation, placeOf, type RunShape, type ShapeAxis } from '../../shared/axes.js';
 import {
   seriesRequestSchema,
-  type Axis,
+  type MetricName,
   type ReducedSeries,
   type SeriesAnswer,
   type SeriesRequest,
@@ -98,7 +98,7 @@ export class MetricRows implements MetricReader {
       to: Math.min(series.last, request.toStep ?? Infinity),
     };
     if (range.from > range.to) return empty;
-    const place = request.axis === 'wallTime' ? this.#wallTime(key, range, budget) : this.#axis(key, run, request.axis);
+    const place = this.#place(key, run, request.axis, range, budget);
     if (place === undefined) return empty;
     const parts = this.#parts(series, range, levelFor(series, range, budget));
     const line = reduce(parts, request.points, this.#firstPoint(series, range));
@@ -160,8 +160,22 @@ export class MetricRows implements MetricReader {
     return row === undefined ? undefined : { step: Number(row[0]), value: Number(row[1]) };
   }
 
-  /** Undefined where the run has not told what the axis needs. */
-  #axis(key: number, run: string, axis: Exclude<Axis, 'wallTime'>): ((step: number) => number) | undefined {
+  /** Where a step lies on an axis; undefined where the run has not told what that needs. */
+  #place(
+    key: number,
+    run: string,
+    axis: LineRequest['axis'],
+    range: Range,
+    budget: number,
+  ): ((step: number) => number) | undefined {
+    if (axis === 'wallTime') {
+      const elapsedMs = this.#told(key, 'elapsedMs', range, budget);
+      return elapsedMs && ((step) => elapsedMs(step) / 1000);
+    }
+    return axis === 'flops' ? this.#told(key, 'flops', range, budget) : this.#axis(key, run, axis);
+  }
+
+  #axis(key: number, run: string, axis: ShapeAxis): ((step: number) => number) | undefined {
     if (axis === 'step') return (step) => step;
     const what = `run ${run}`;
     const told = startedOf(this.#connection, key);
@@ -173,9 +187,9 @@ export class MetricRows implements MetricReader {
     return placeOf(axis, shape);
   }
 
-  /** Seconds of training until a step; between the steps that were read the clock goes evenly. */
-  #wallTime(key: number, range: Range, budget: number): ((step: number) => number) | undefined {
-    const series = this.#seriesOf(key, 'elapsedMs');
+  /** An ascending metric at a step; between the steps that were read it goes evenly. */
+  #told(key: number, metric: MetricName, range: Range, budget: number): ((step: number) => number) | undefined {
+    const series = this.#seriesOf(key, metric);
     if (series === undefined) return undefined;
     const covered = { from: Math.max(series.first, range.from), to: Math.min(series.last, range.to) };
     const knots: { step: number; value: number }[] = [];
@@ -184,7 +198,7 @@ export class MetricRows implements MetricReader {
       covered,
       levelFor(series, covered, budget),
     )) {
-      if (count > 0) knots.push({ step: minStep!, value: min! / 1000 }, { step: lastStep!, value: last! / 1000 });
+      if (count > 0) knots.push({ step: minStep!, value: min! }, { step: lastStep!, value: last! });
     }
     return knots.length === 0 ? undefined : interpolation(knots);
   }

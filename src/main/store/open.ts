@@ -12,8 +12,9 @@ import { QueueRows, QueueTable } from './queue.js';
 import { RunRows } from './runs.js';
 import { RunTable } from './run-writer.js';
 import { SettingRows, SettingTable } from './settings.js';
-import { SparsityRows, SparsityTable } from './sparsity.js';
+import { SparsityRows } from './sparsity.js';
 import type { ReadableStore, WritableStore } from './store.js';
+import { TopologyRows } from './topology.js';
 
 /** How long to wait for whoever is writing at the moment. */
 const busyTimeoutMs = 5000;
@@ -54,7 +55,8 @@ export function openWritable(path: string, options: OpenOptions = {}): WritableS
     runs: new RunTable(connection, now),
     events: new EventLog(connection, now),
     metrics: new MetricRows(connection),
-    sparsity: new SparsityTable(connection),
+    sparsity: new SparsityRows(connection),
+    topology: new TopologyRows(connection),
     queue: new QueueTable(connection, now),
     corpora: new CorpusTable(connection, now),
     settings: new SettingTable(connection),
@@ -111,6 +113,7 @@ export function openIfThere(
     events: new EventRows(connection),
     metrics: new MetricRows(connection),
     sparsity: new SparsityRows(connection),
+    topology: new TopologyRows(connection),
     queue: new QueueRows(connection),
     corpora: new CorpusRows(connection),
     settings: new SettingRows(connection),

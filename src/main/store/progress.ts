@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { activeAfter } from '../../shared/run-progress.js';
 import { runProgressSchema, type RunProgress } from '../../shared/run-records.js';
 import type { Connection } from './connection.js';
 import { parseRow } from './errors.js';
@@ -9,9 +10,18 @@ const startedSchema = z.object({
   parameters: z.object({ total: z.int(), active: z.int() }),
   engine: z.object({ name: z.string() }),
 });
+const finishedSchema = startedSchema.pick({ parameters: true }).partial();
 const placeSchema = z.object({ step: z.int(), epoch: z.int() });
+const lastEventSchema = runProgressSchema.pick({ nextSequence: true, lastEvent: true, failure: true });
 
-const shownMetrics = ['loss', 'tokensPerSecond', 'validationPerplexity', 'testPerplexity'] as const;
+const shownMetrics = [
+  'loss',
+  'tokensPerSecond',
+  'validationPerplexity',
+  'testPerplexity',
+  'flops',
+  'flopsOfDense',
+] as const;
 
 /** The last event `started` of a run, as it is stored; undefined where there is none. */
 export function startedOf(connection: Connection, key: number): unknown {
@@ -34,7 +44,7 @@ export function lastEventOf(
     lastEvent: last?.[1] ?? null,
     failure: last?.[1] === 'failed' ? decode(last[2], what) : null,
   };
-  return parseRow(runProgressSchema.pick({ nextSequence: true, lastEvent: true, failure: true }), told, what);
+  return parseRow(lastEventSchema, told, what);
 }
 
 /**
@@ -48,17 +58,41 @@ export function progressOf(connection: Connection, key: number, what: string): R
   const told = startedOf(connection, key);
   const place = placed === undefined ? { step: 0, epoch: 0 } : parseRow(placeSchema, decode(placed[0], what), what);
   const started = told === undefined ? undefined : parseRow(startedSchema, decode(told, what), what);
+  const last = lastEventOf(connection, key, what);
   const newest = newestValues(connection, key);
   const progress = {
     ...place,
     stepsPerEpoch: started?.stepsPerEpoch ?? null,
-    ...lastEventOf(connection, key, what),
+    ...last,
     ...Object.fromEntries(shownMetrics.map((name) => [name, newest.get(name) ?? null])),
     bestValidationPerplexity: lowest(connection, key, 'validationPerplexity'),
-    parameters: started?.parameters ?? null,
+    parameters:
+      (last.lastEvent === 'finished' ? testedOf(connection, key, last.nextSequence - 1, what) : null) ??
+      (started === undefined ? null : parametersNow(connection, key, started.parameters)),
     engine: started?.engine.name ?? null,
   };
   return parseRow(runProgressSchema, progress, what);
+}
+
+/** The parameters of the network that was tested, which event `sequence` tells; runs of earlier versions have not told them. */
+function testedOf(connection: Connection, key: number, sequence: number, what: string): RunProgress['parameters'] {
+  const [body] = connection.query('SELECT body FROM events WHERE run = ? AND sequence = ?').row(key, sequence)!;
+  return parseRow(finishedSchema, decode(body, what), what).parameters ?? null;
+}
+
+/** With the masks of the last topology update. */
+function parametersNow(
+  connection: Connection,
+  key: number,
+  { total, active }: { readonly total: number; readonly active: number },
+): { total: number; active: number } {
+  const sql = `SELECT sum(size), sum(active) FROM sparsity WHERE run = ? AND gate IS NULL
+    AND sequence = (SELECT max(sequence) FROM sparsity_updates WHERE run = ?)`;
+  const [size, activeNow] = connection.query(sql).row(key, key) as [number | null, number | null];
+  return {
+    total,
+    active: size === null || activeNow === null ? active : activeAfter(total, { size, active: activeNow }),
+  };
 }
 
 /** The last value of each shown metric; null where that is no finite number. */

@@ -9,7 +9,8 @@ export const readerParts = {
   runs: ['list', 'get', 'standings', 'has', 'isTrashed', 'checkpoints', 'started'],
   events: ['after', 'of', 'lastCursor'],
   metrics: ['names', 'series'],
-  sparsity: ['rows', 'histograms'],
+  sparsity: ['rows'],
+  topology: ['connections', 'distance'],
   queue: ['entries'],
   corpora: ['list'],
 } as const satisfies { [Part in keyof ReadableStore]?: readonly (keyof ReadableStore[Part])[] };

@@ -10,7 +10,7 @@ export function takeBack(connection: WriteConnection, run: number, sequence: num
   const [step] = connection
     .query('SELECT min(step) FROM events WHERE run = ? AND sequence >= ?')
     .row(run, sequence) as [number | null];
-  // Sparsity, histograms and checkpoints go with their events.
+  // Sparsity and checkpoints go with their events.
   connection.command('DELETE FROM events WHERE run = ? AND sequence >= ?').run(run, sequence);
   if (step === null) return; // metrics have steps
   for (const [series] of connection.query('SELECT key FROM series WHERE run = ?').rows(run) as [number][]) {

@@ -18,7 +18,7 @@ import { parseRow } from './errors.js';
 import { decode } from './json.js';
 import { isTrashed, keyIfThere, keyOf } from './keys.js';
 import { lastEventOf, progressOf, startedOf } from './progress.js';
-import type { ListOptions, RunReader } from './store.js';
+import type { ListOptions, RunList, RunReader } from './store.js';
 
 const columns = 'key, id, name, config, colour, created, pinned, note, trashed, paused';
 /** The columns of which nothing is asked but that SQLite gives them. */
@@ -31,11 +31,16 @@ export class RunRows implements RunReader {
     this.#connection = connection;
   }
 
-  list({ trash = false, newest = -1 }: ListOptions = {}): { runs: RunRecord[]; damaged: DamagedRun[] } {
+  list({ trash = false, ids, most, before }: ListOptions = {}): RunList {
     return this.#connection.snapshot(() => {
       const which = trash ? 'IS NOT NULL' : 'IS NULL';
-      const sql = `SELECT ${columns} FROM runs WHERE trashed ${which} ORDER BY key DESC LIMIT ?`;
-      const rows = this.#connection.query(sql).all(newest).reverse();
+      const named = ids === undefined ? '' : 'AND id IN (SELECT value FROM json_each(?))';
+      const sql = `SELECT ${columns} FROM runs WHERE trashed ${which} AND key < ? ${named} ORDER BY key DESC LIMIT ?`;
+      const values = [before ?? Number.MAX_SAFE_INTEGER, ...(ids === undefined ? [] : [JSON.stringify(ids)])];
+      const rows = this.#connection
+        .query(sql)
+        .all(...values, most ?? -1)
+        .reverse();
       const runs: RunRecord[] = [];
       const damaged: DamagedRun[] = [];
       for (const row of rows) {
@@ -46,7 +51,8 @@ export class RunRows implements RunReader {
           damaged.push({ id: parseRow(keySchema, row, 'a run').id, problem: error.message });
         }
       }
-      return { runs, damaged };
+      const next = rows.length === most ? parseRow(keySchema, rows[0], 'a run').key : null;
+      return { runs, damaged, next };
     });
   }
 

@@ -7,7 +7,6 @@ import type {
   CheckpointRow,
   CorpusRow,
   DamagedRun,
-  Histogram,
   QueueEntry,
   RunRecord,
   SparsityRow,
@@ -15,6 +14,7 @@ import type {
 } from '../../shared/run-records.js';
 import type { TrainerEnd } from '../../shared/run-state.js';
 import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
+import type { ConnectionRow, MaskPlace, TopologyDistance } from '../../shared/topology.js';
 
 /**
  * The database of a data folder, in two types: whoever holds a `ReadableStore` cannot write. There is one writer, the
@@ -30,6 +30,7 @@ export interface ReadableStore {
   readonly events: EventReader;
   readonly metrics: MetricReader;
   readonly sparsity: SparsityReader;
+  readonly topology: TopologyReader;
   readonly queue: QueueReader;
   readonly corpora: CorpusReader;
   readonly settings: SettingReader;
@@ -42,7 +43,6 @@ export interface ReadableStore {
 export interface WritableStore extends ReadableStore {
   readonly runs: RunWriter;
   readonly events: EventWriter;
-  readonly sparsity: SparsityWriter;
   readonly queue: QueueWriter;
   readonly corpora: CorpusWriter;
   readonly settings: SettingWriter;
@@ -56,13 +56,24 @@ export interface WritableStore extends ReadableStore {
 
 export interface ListOptions {
   readonly trash?: boolean | undefined;
+  /** Only these, of those that are there. */
+  readonly ids?: readonly string[] | undefined;
   /** Only so many, the newest. */
-  readonly newest?: number | undefined;
+  readonly most?: number | undefined;
+  /** Only what is older: the `next` of a list before. */
+  readonly before?: number | undefined;
+}
+
+export interface RunList {
+  readonly runs: RunRecord[];
+  readonly damaged: DamagedRun[];
+  /** From where a list of so many goes on, or null where that was all. */
+  readonly next: number | null;
 }
 
 export interface RunReader {
   /** Every run that is not in the trash, the oldest first; with `trash`, those that are. */
-  list(options?: ListOptions): { readonly runs: RunRecord[]; readonly damaged: DamagedRun[] };
+  list(options?: ListOptions): RunList;
   /** @throws UserError where there is no such run, or its rows are damaged */
   get(id: string): RunRecord;
   /** What the states of some runs, or of all, are derived from; of those that are there and not damaged. */
@@ -173,13 +184,19 @@ export interface MetricReader {
 export interface SparsityReader {
   /** Layers and gates after every topology update, in order; or from an update on. */
   rows(run: string, fromUpdate?: number): SparsityRow[];
-  /** Those of a run, in order; or from a step on. */
-  histograms(run: string, fromStep?: number): Histogram[];
 }
 
-export interface SparsityWriter extends SparsityReader {
-  /** A histogram that belongs to an event: it goes when the event is replaced. */
-  addHistogram(run: string, sequence: number, histogram: Histogram): void;
+export interface TopologyReader {
+  /**
+   * The network's connections and those of each layer after every topology update, in order; of very many updates, of some.
+   * @throws UserError where the run has no masks, or their file is damaged
+   */
+  connections(run: string): ConnectionRow[];
+  /**
+   * How far the masks of two places are apart, and if asked, after matching the units of one network with the other's.
+   * @throws UserError where one has no masks, their networks have different shapes, or matching would take too long
+   */
+  distance(a: MaskPlace, b: MaskPlace, withMatching: boolean): TopologyDistance;
 }
 
 export interface QueueReader {

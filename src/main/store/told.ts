@@ -1,4 +1,4 @@
-import type { RunEvent } from '../../shared/run-events.js';
+import type { RunEvent, RunEventOf } from '../../shared/run-events.js';
 import type { MetricName } from '../../shared/series.js';
 
 /** The metrics in an event, without `elapsedMs`, which the clock adds to each that has some. */
@@ -11,12 +11,14 @@ export function metricsOf(event: RunEvent): readonly (readonly [name: MetricName
         ['learningRate', event.learningRate],
         ['removingRate', event.removingRate],
         ['tokensPerSecond', event.tokensPerSecond],
+        ...flopsIn(event),
       ];
     case 'evaluation':
       return [
         ['trainingLoss', event.trainingLoss],
         ['validationLoss', event.loss],
         ['validationPerplexity', event.perplexity],
+        ...flopsIn(event),
       ];
     case 'finished':
       return [
@@ -26,6 +28,14 @@ export function metricsOf(event: RunEvent): readonly (readonly [name: MetricName
     default:
       return [];
   }
+}
+
+function flopsIn({ flops }: RunEventOf<'step' | 'evaluation'>): [name: MetricName, value: number][] {
+  if (flops === undefined) return [];
+  return [
+    ['flops', flops.training],
+    ['flopsOfDense', flops.training / flops.dense],
+  ];
 }
 
 /** The step an event belongs to, or null. */

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { engineNames, type EngineName } from '../../shared/engines.js';
+import { engineNames, engines, preference, type EngineName, type Host } from '../../shared/engines.js';
 import { messageOf, UserError } from '../../shared/errors.js';
 import type { RunConfig } from '../../shared/run-config.js';
 import {
@@ -12,6 +12,7 @@ import {
   type TrainerMessage,
 } from '../../shared/run-events.js';
 import { whenGone } from '../child.js';
+import { plainNode } from './plain-node.js';
 
 /**
  * Tries every engine on each of its devices, in a process of its own each: a driver that takes its process down is one that
@@ -28,9 +29,19 @@ export async function probeEngines(): Promise<EngineReport[]> {
   return perEngine.flat();
 }
 
-async function probe(engine: EngineName, id: string): Promise<EngineReport> {
+/** Where the engine may live that `auto` comes to on this machine. A window waits for it: a driver that takes long is left alone. */
+export async function hostOfAuto(): Promise<Host> {
+  for (const [engine, kind] of preference) {
+    if (plainNode() === undefined || engines[engine].host === 'any') return 'any';
+    const { works, device } = await probe(engine, 'auto', 5000);
+    if (works && device?.kind === kind) return 'node';
+  }
+  return 'any';
+}
+
+async function probe(engine: EngineName, id: string, patienceMs = 60_000): Promise<EngineReport> {
   try {
-    const answer = await ask({ type: 'probe', engine, id }, 60_000);
+    const answer = await ask({ type: 'probe', engine, id }, patienceMs);
     if ('engine' in answer) return answer.engine;
   } catch (error) {
     return { name: engine, works: false, detail: messageOf(error), device: null, devices: [] };
@@ -52,10 +63,11 @@ export async function benchStep(
 
 /**
  * Has a trainer process say what a configuration amounts to.
- * @throws UserError where it does not fit the machine
+ * @param corpora folder of those that were fetched and imported
+ * @throws UserError where it does not fit the machine, or its corpus is not there
  */
-export async function factsOf(config: RunConfig, vocabulary: number): Promise<RunFacts> {
-  const answer = await ask({ type: 'facts', config, vocabulary }, 60_000);
+export async function factsOf(config: RunConfig, corpora: string): Promise<RunFacts> {
+  const answer = await ask({ type: 'facts', config, corpora }, 60_000);
   if ('facts' in answer) return answer.facts;
   throw new Error('a question for facts was answered with something else');
 }
@@ -63,6 +75,7 @@ export async function factsOf(config: RunConfig, vocabulary: number): Promise<Ru
 /** One question to a trainer process of its own. */
 async function ask(command: TrainerCommand, patienceMs: number): Promise<TrainerMessage> {
   const child = fork(join(import.meta.dirname, 'trainer-process.js'), [], {
+    execPath: plainNode() ?? process.execPath,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   let answer: TrainerMessage | undefined;

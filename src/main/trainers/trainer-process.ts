@@ -4,6 +4,7 @@ import type { RunConfig } from '../../shared/run-config.js';
 import type { TrainerCommand } from '../../shared/run-events.js';
 import { whenGone } from '../child.js';
 import { LastWords } from './last-words.js';
+import { plainNode } from './plain-node.js';
 
 /**
  * A trainer process as the workbench sees it: a child process of Node here, under Electron a utility process
@@ -32,11 +33,11 @@ export type Spawn = (engine: RunConfig['device']['engine']) => TrainerProcess;
 /** The bundle, which lies beside this one. */
 export const trainerModule = join(import.meta.dirname, 'trainer-process.js');
 
-/** Trainers as plain Node child processes. @param execPath the Node to run them, where that is not this one */
-export function nodeTrainers({ module = trainerModule, execPath = process.execPath } = {}): Spawn {
+/** Trainers as plain Node child processes. */
+export function nodeTrainers(module = trainerModule): Spawn {
   return () => {
     const child = fork(module, [], {
-      execPath,
+      execPath: plainNode() ?? process.execPath,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'json',
     });

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import type { ForkOptions, MessageChannelMain, MessagePortMain, UtilityProcess } from 'electron';
-import { engines } from '../../shared/engines.js';
+import { engines, type Host } from '../../shared/engines.js';
 import { LastWords } from './last-words.js';
+import { plainNode } from './plain-node.js';
 import { nodeTrainers, trainerModule, type Spawn, type TrainerProcess } from './trainer-process.js';
 
 type Port = Pick<MessagePortMain, 'on' | 'postMessage' | 'start' | 'close'>;
@@ -15,23 +16,19 @@ export interface ElectronParts {
   readonly MessageChannelMain: new () => { [Name in keyof MessageChannelMain]: Port };
 }
 
-/** Where the trainer of an engine may live: a library built for Node alone cannot be loaded into Electron. */
-export type Host = 'any' | 'node';
-
 /**
- * Trainers under Electron: utility processes, and plain Node children for the engines that declare to need one.
- * To be called when the app is ready.
- * @param options `node` starts those: Electron's own program runs as Node, too, but loads only what is built for Electron
+ * Trainers under Electron: utility processes, and plain Node children for the engines that declare to need one. Where there is no plain
+ * Node, the engine itself says so when it is to start. To be called when the app is ready.
+ * @param options `auto` is where the engine that `auto` comes to may live
  */
 export function electronTrainers(
   electron: ElectronParts,
-  {
-    module = trainerModule,
-    hostOf = (engine: Parameters<Spawn>[0]): Host => (engine === 'auto' ? 'any' : engines[engine].host),
-    node = nodeTrainers({ module }),
-  } = {},
+  { module = trainerModule, auto = 'any' as Host, node = plainNode() === undefined ? null : nodeTrainers(module) } = {},
 ): Spawn {
-  return (engine) => (hostOf(engine) === 'node' ? node(engine) : utilityTrainer(electron, module));
+  return (engine) => {
+    const host = engine === 'auto' ? auto : engines[engine].host;
+    return host === 'node' && node !== null ? node(engine) : utilityTrainer(electron, module);
+  };
 }
 
 /** Of an ended process's channel and standard error, which may bring what it said last after its end is known. */

@@ -12,20 +12,23 @@ type Asked = Extract<CorpusJob, { type: 'fetch' | 'import' }>;
 export class Corpora {
   readonly #folder: string;
   readonly #isUsed: (name: string) => boolean;
+  readonly #program: string | undefined;
   readonly #work = new Map<string, CorpusWork>();
   readonly #underWay = new AbortController();
 
   /**
    * @param folder holds a folder for each
    * @param isUsed whether a run is being trained on it
+   * @param program of the corpus process, if not the one beside this
    */
-  constructor(folder: string, isUsed: (name: string) => boolean) {
+  constructor(folder: string, isUsed: (name: string) => boolean, program?: string) {
     this.#folder = folder;
     this.#isUsed = isUsed;
+    this.#program = program;
   }
 
   async list() {
-    const { corpora, fetchable } = await runCorpusJob({ type: 'list', folder: this.#folder });
+    const { corpora, fetchable } = await this.#listed();
     return { corpora, fetchable, work: this.work() };
   }
 
@@ -49,6 +52,7 @@ export class Corpora {
         this.#work.set(name, { ...begun, progress });
       },
       this.#underWay.signal,
+      this.#program,
     ).then(
       () => this.#work.set(name, { ...begun, state: 'done' }),
       (error: unknown) => this.#work.set(name, { ...begun, state: 'failed', error: explained(error).message }),
@@ -57,7 +61,7 @@ export class Corpora {
 
   /** @returns bytes that the disk has back */
   async delete(name: string): Promise<number> {
-    const { corpora } = await runCorpusJob({ type: 'list', folder: this.#folder });
+    const { corpora } = await this.#listed();
     if (!corpora.some((corpus) => corpus.name === name)) throw new UserError(`there is no corpus ${name} to delete`);
     if (this.#isUsed(name)) throw new UserError(`a run is being trained on ${name}: stop it first`);
     const place = join(this.#folder, name);
@@ -70,5 +74,9 @@ export class Corpora {
   /** Ends what is on its way; a transfer is taken up again when it is asked for again. */
   close(): void {
     this.#underWay.abort();
+  }
+
+  #listed() {
+    return runCorpusJob({ type: 'list', folder: this.#folder }, undefined, undefined, this.#program);
   }
 }

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { compareRuns } from '../../shared/comparison.js';
+import { csvLines, type CsvTable } from '../../shared/csv.js';
 import type { Export } from '../../shared/contract/exports.js';
+import type { AskedTable } from '../../shared/contract/tables.js';
 import { assertNever, UserError } from '../../shared/errors.js';
 import { tableRow, type RunTableRow } from '../../shared/run-table.js';
-import { csvLines, type CsvTable } from '../store/csv.js';
+import type { TableReport } from '../../shared/tables/report.js';
 import { comparisonTable, longCurves, runsTable, sparsityTable, wideCurves } from '../store/exports.js';
+import { reportTable } from '../store/table-export.js';
 import type { ReadableStore } from '../store/store.js';
 import type { States } from './states.js';
 
@@ -22,17 +25,21 @@ interface Open {
 export class Exports {
   readonly #store: ReadableStore;
   readonly #states: States;
+  readonly #report: (asked: AskedTable) => Promise<TableReport>;
   readonly #open = new Map<string, Open>();
 
-  constructor(store: ReadableStore, states: States) {
+  constructor(store: ReadableStore, states: States, report: (asked: AskedTable) => Promise<TableReport>) {
     this.#store = store;
     this.#states = states;
+    this.#report = report;
   }
 
   /** @throws UserError where a run is not there */
-  open(request: Export): string {
+  async open(request: Export): Promise<string> {
     if (this.#open.size >= mostOpen) throw new UserError(`${mostOpen} tables are being written: wait for one to end`);
-    const lines = csvLines(this.#tableOf(request));
+    const table =
+      request.table === 'published' ? reportTable(await this.#report(request.asked)) : this.#tableOf(request);
+    const lines = csvLines(table);
     const id = randomBytes(8).toString('hex');
     const forget = setTimeout(() => this.#open.delete(id), idleMs).unref();
     this.#open.set(id, { lines, forget });
@@ -56,7 +63,7 @@ export class Exports {
     return { text, done: false };
   }
 
-  #tableOf(request: Export): CsvTable {
+  #tableOf(request: Exclude<Export, { table: 'published' }>): CsvTable {
     for (const id of request.runs) this.#store.runs.get(id); // before anything is written
     switch (request.table) {
       case 'runs':

@@ -3,18 +3,12 @@ import type { RunView } from '../../shared/contract/contract.js';
 import type { Standing } from '../../shared/derived-state.js';
 import { UserError } from '../../shared/errors.js';
 import type { RunEventOf } from '../../shared/run-events.js';
-import type {
-  CheckpointRow,
-  DamagedRun,
-  Histogram,
-  RunRecord,
-  SparsityRow,
-  StoredEvent,
-} from '../../shared/run-records.js';
+import type { CheckpointRow, RunRecord, SparsityRow, StoredEvent } from '../../shared/run-records.js';
 import type { RunState } from '../../shared/run-state.js';
 import type { SeriesAnswer, SeriesRequest } from '../../shared/series.js';
+import type { ConnectionRow, MaskPlace, TopologyDistance } from '../../shared/topology.js';
 import type { StoreReader } from '../store/reader.js';
-import type { EventRange, ReadableStore } from '../store/store.js';
+import type { EventRange, ListOptions, ReadableStore, RunList } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { States } from './states.js';
 
@@ -28,12 +22,19 @@ const fewRuns = 50;
 export class Views {
   readonly #store: ReadableStore;
   readonly #reader: StoreReader;
+  readonly #analyst: StoreReader;
   readonly #states: States;
   readonly #changes: Changes;
 
-  constructor(store: ReadableStore, reader: StoreReader, states: States, changes: Changes) {
+  constructor(
+    store: ReadableStore,
+    { reader, analyst }: { readonly reader: StoreReader; readonly analyst: StoreReader },
+    states: States,
+    changes: Changes,
+  ) {
     this.#store = store;
     this.#reader = reader;
+    this.#analyst = analyst;
     this.#states = states;
     this.#changes = changes;
   }
@@ -44,10 +45,10 @@ export class Views {
     return this.#view(await this.#reader.ask('runs', 'get', id), number);
   }
 
-  async list(trash: boolean, newest?: number): Promise<{ runs: RunView[]; damaged: DamagedRun[] }> {
+  async list(wanted: ListOptions = {}): Promise<Omit<RunList, 'runs'> & { runs: RunView[] }> {
     const { number } = this.#changes;
-    const { runs, damaged } = await this.#reader.ask('runs', 'list', { trash, newest });
-    return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), damaged };
+    const { runs, ...rest } = await this.#reader.ask('runs', 'list', wanted);
+    return { runs: runs.flatMap((record) => ifThere(() => this.#view(record, number)) ?? []), ...rest };
   }
 
   /** Events of a run from a number on; `more` says whether there are others after them. */
@@ -64,8 +65,12 @@ export class Views {
     return this.#reader.ask('sparsity', 'rows', id, fromUpdate);
   }
 
-  histograms(id: string, fromStep: number): Promise<Histogram[]> {
-    return this.#reader.ask('sparsity', 'histograms', id, fromStep);
+  connections(id: string): Promise<ConnectionRow[]> {
+    return this.#analyst.ask('topology', 'connections', id);
+  }
+
+  distance(a: MaskPlace, b: MaskPlace, withMatching: boolean): Promise<TopologyDistance> {
+    return this.#analyst.ask('topology', 'distance', a, b, withMatching);
   }
 
   checkpoints(id: string): Promise<CheckpointRow[]> {

@@ -46,6 +46,10 @@ export interface CurveChart {
   readonly theme: ChartTheme;
 }
 
+/** Pixels of the plot of a card, and of a name at the end of a line. */
+const usualPlotHeight = 184;
+const nameHeight = 12;
+
 /** Curves: thin lines, faint grid, what is no number as crosses at the top, events as verticals with a word. */
 export function curveOption(chart: CurveChart): ChartOption {
   const { lines, theme, xName, logX = false, logY = false, smoothing = 0, markers = [], references = [] } = chart;
@@ -57,9 +61,12 @@ export function curveOption(chart: CurveChart): ChartOption {
     0,
   );
   const ys = scaleOf(logY, [...valuesOf(lines, ({ series }) => series.y), ...references.map(({ value }) => value)]);
-  const drawn = lines.flatMap((line) => lineSeries(line, smoothing, endLabels ? theme : undefined));
+  const shifts = endLabels ? namesApart(lines, ys) : [];
+  const drawn = lines.flatMap((line, i) =>
+    lineSeries(line, smoothing, endLabels ? { theme, shift: shifts[i] } : undefined),
+  );
   return {
-    grid: { left: 52, right: endLabels ? 72 : 16, top: 16, bottom: 40 },
+    grid: { left: 52, right: endLabels ? roomForNames(lines) : 16, top: 16, bottom: 40 },
     tooltip: {
       trigger: 'axis',
       appendTo: 'body',
@@ -84,10 +91,28 @@ export function curveOption(chart: CurveChart): ChartOption {
   };
 }
 
+/** How far names at the ends of lines are moved down, in pixels, so that none lies on another. */
+function namesApart(lines: readonly Line[], scale: Scale | undefined): number[] {
+  const { min, max } = scale ?? { min: 0, max: 1 };
+  const ends = lines.map(({ series }) => ((max - (series.y.at(-1) ?? min)) / (max - min)) * usualPlotHeight);
+  const shifts = lines.map(() => 0);
+  let free = -Infinity;
+  for (const i of lines.map((_, at) => at).toSorted((a, b) => ends[a] - ends[b])) {
+    shifts[i] = Math.max(0, free - ends[i]);
+    free = ends[i] + shifts[i] + nameHeight;
+  }
+  return shifts;
+}
+
+/** In pixels, for names at the ends of lines. */
+function roomForNames(lines: readonly Line[]): number {
+  return Math.max(72, ...lines.map(({ name }) => 10 + 7 * name.length));
+}
+
 function lineSeries(
   { id, name, colour, dashed = false, series }: Line,
   smoothing: number,
-  labelled?: ChartTheme,
+  labelled?: { readonly theme: ChartTheme; readonly shift: number },
 ): LineSeriesOption[] {
   const pairs = (y: readonly number[]) => series.x.map((x, i) => [x, y[i]]);
   const base: LineSeriesOption = {
@@ -101,8 +126,10 @@ function lineSeries(
     ...(labelled === undefined
       ? {}
       : {
-          endLabel: { show: true, formatter: name, color: labelled.muted, fontFamily: labelled.mono, fontSize: 11 },
-          labelLayout: { moveOverlap: 'shiftY' as const },
+          endLabel: {
+            ...{ show: true, formatter: name, offset: [0, labelled.shift] },
+            ...{ color: labelled.theme.muted, fontFamily: labelled.theme.mono, fontSize: 11 },
+          },
         }),
   };
   const style = { color: colour, width: 1.6, type: dashed ? ('dashed' as const) : ('solid' as const) };

@@ -37,7 +37,9 @@ export function useReferences(rows: () => readonly RunTableRow[]) {
       ...[...levels].map((value) => ({ value, word: `best possible ${perplexity(value)}` })),
       ...published
         .filter(({ corpus, model }) => corpora.has(`${corpus} ${model}`))
-        .map(({ word, validation }) => ({ value: validation, word: `${word} ${perplexity(validation)}` })),
+        .flatMap(({ word, validation }) =>
+          validation === null ? [] : { value: validation, word: `${word} ${perplexity(validation)}` },
+        ),
     ];
   });
 }

@@ -1,6 +1,6 @@
 import type { ClientContext, ClientLink } from '@orpc/client';
 import { clientOf, linkOver, type Client } from '../../shared/contract/client.js';
-import { protocol } from '../../shared/contract/contract.js';
+import { protocol } from '../../shared/contract/protocol.js';
 import { ConnectionLost, OwnerLeaves } from '../../shared/contract/errors.js';
 import { UserError } from '../../shared/errors.js';
 import type { Wire } from '../../shared/contract/wire.js';

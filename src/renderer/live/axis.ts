@@ -6,6 +6,7 @@ export const axisNames: Readonly<Record<Axis, string>> = {
   epoch: 'epoch',
   tokens: 'words seen',
   wallTime: 'training time',
+  flops: 'training FLOPs',
 };
 
 /** Wall time is in seconds. */

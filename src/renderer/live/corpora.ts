@@ -2,7 +2,6 @@ import { onScopeDispose, ref, shallowRef } from 'vue';
 import type { CorpusWork } from '../../shared/contract/corpora';
 import type { CorpusInfo } from '../../shared/corpus-jobs';
 import { messageOf } from '../../shared/errors';
-import type { RunConfig } from '../../shared/run-config';
 import { useWorkbench } from './workbench';
 
 /** While something is being fetched or imported its progress is asked for. */
@@ -49,23 +48,12 @@ export function useCorpora() {
     }
   }
 
-  /** Words of the training text and of the vocabulary; undefined where the corpus is not here, or not yet known to be. */
-  function sizeOf({
-    name,
-    vocabulary,
-    tokens,
-  }: RunConfig['corpus']): { vocabulary: number; tokens: number } | undefined {
-    if (name === 'built-in') return { vocabulary, tokens };
-    const found = corpora.value.find((corpus) => corpus.name === name);
-    return found === undefined ? undefined : { vocabulary: found.vocabulary, tokens: found.files.train.tokens };
-  }
-
   onScopeDispose(() => {
     isGone = true;
     clearTimeout(timer);
   });
   void read();
-  return { corpora, fetchable, work, status, problem, read, sizeOf };
+  return { corpora, fetchable, work, status, problem, read };
 }
 
 function isRunning(work: readonly CorpusWork[]): boolean {

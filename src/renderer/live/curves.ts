@@ -11,8 +11,8 @@ const usualPoints = 1000;
 const growth = 1.5;
 
 const tellers: Readonly<Partial<Record<RunEvent['type'], readonly MetricName[]>>> = {
-  step: ['loss', 'gradientNorm', 'learningRate', 'removingRate', 'tokensPerSecond'],
-  evaluation: ['trainingLoss', 'validationLoss', 'validationPerplexity'],
+  step: ['loss', 'gradientNorm', 'learningRate', 'removingRate', 'tokensPerSecond', 'flops', 'flopsOfDense'],
+  evaluation: ['trainingLoss', 'validationLoss', 'validationPerplexity', 'flops', 'flopsOfDense'],
   finished: ['testLoss', 'testPerplexity'],
 };
 

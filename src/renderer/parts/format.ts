@@ -1,5 +1,5 @@
 /** Numbers and times as the window shows them. */
-export { bytes, integer, percent, perplexity } from '../../shared/text';
+export { bytes, integer, nats, percent, perplexity } from '../../shared/text';
 import { integer } from '../../shared/text';
 
 /** Ticks and tooltips: 0.000125, 12.5, 1,250, 1.3e9 */

@@ -1,5 +1,5 @@
 import type { RunTableRow } from '../../shared/run-table';
-import { dateAndTime, duration, integer, magnitude, orDash, perplexity, shortNumber } from '../parts/format';
+import { dateAndTime, duration, integer, magnitude, nats, orDash, perplexity, shortNumber } from '../parts/format';
 
 /** A column of the table of runs. Those without `text` are drawn by RunRow. */
 export interface Column {
@@ -49,17 +49,19 @@ export const columns: readonly Column[] = [
   { id: 'validation', title: 'Validation', width: 98, usual: true },
   number('best', 'Best valid ppl', 102, ({ bestValidationPerplexity }) => bestValidationPerplexity, perplexity, true),
   number('test', 'Test ppl', 76, ({ testPerplexity }) => testPerplexity, perplexity, true),
-  number(
-    'loss',
-    'Loss',
-    70,
-    ({ loss }) => loss,
-    (value) => value.toFixed(3),
-    false,
-  ),
+  number('loss', 'Loss', 70, ({ loss }) => loss, nats, false),
   number('speed', 'Words/s', 70, ({ tokensPerSecond }) => tokensPerSecond, integer, true),
   number('parameters', 'Parameters', 92, ({ parameters }) => parameters, magnitude, false),
   number('active', 'Active', 72, ({ activeParameters }) => activeParameters, magnitude, true),
+  number('flops', 'FLOPs', 84, ({ flops }) => flops, magnitude, false),
+  number(
+    'flopsOfDense',
+    'FLOPs × dense',
+    104,
+    ({ flopsOfDense }) => flopsOfDense,
+    (value) => value.toFixed(3),
+    false,
+  ),
   number('step', 'Step', 80, ({ step }) => step, integer, false),
   number('duration', 'Duration', 96, ({ durationMs }) => durationMs, duration, false),
   { ...number('created', 'Created', 132, ({ created }) => created, dateAndTime, false), isNumber: false },

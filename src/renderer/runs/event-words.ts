@@ -1,6 +1,6 @@
 import type { RunEvent } from '../../shared/run-events';
 import { assertNever } from '../../shared/errors';
-import { bytes, integer, percent, perplexity } from '../parts/format';
+import { bytes, integer, nats, percent, perplexity } from '../parts/format';
 
 /** An event as a line of the log. */
 export function eventWords(event: RunEvent): string {
@@ -12,7 +12,7 @@ export function eventWords(event: RunEvent): string {
       return `${how}: ${where}; ${integer(parameters.active)} of ${integer(parameters.total)} weights active`;
     }
     case 'step':
-      return `Step ${integer(event.step)}: loss ${event.loss.toFixed(3)}`;
+      return `Step ${integer(event.step)}: loss ${nats(event.loss)}`;
     case 'evaluation': {
       const what = event.averaged ? 'averaged weights, ' : '';
       return `Epoch ${event.epoch}: validation perplexity ${perplexity(event.perplexity)} (${what}training ${perplexity(Math.exp(event.trainingLoss))})${event.best ? ', the best so far' : ''}`;
@@ -24,6 +24,10 @@ export function eventWords(event: RunEvent): string {
         : `Averaging begins after epoch ${event.epoch}, as configured`;
     case 'sparsity': {
       if (event.update === 0) return 'Initial topology';
+      if (event.units !== undefined) {
+        const units = event.units.map(({ layer, left, of }) => `${integer(left)} of ${integer(of)} in ${layer}`);
+        return `Hidden units left: ${units.join(', ')}`;
+      }
       const removed = event.layers.reduce((sum, layer) => sum + layer.removed, 0);
       return `Topology update ${event.update}: ${integer(removed)} weights removed and grown (rate ${percent(event.removingRate)})`;
     }

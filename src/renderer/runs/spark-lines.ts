@@ -39,13 +39,15 @@ export function useSparkLines(seen: () => readonly string[]): ReadonlyMap<string
     followed.delete(id);
   }
 
-  // Scrolling shows many rows for a moment each: those that stay are asked for, together.
+  // Scrolling shows many rows for a moment each: those that stay are asked for, together; the first ones at once.
   watch(
     seen,
     (ids) => {
       clearTimeout(timer);
       const missing = ids.filter((id) => !followed.has(id));
-      if (missing.length > 0) timer = setTimeout(() => void read(missing), restMs);
+      if (missing.length === 0) return;
+      if (followed.size === 0) void read(missing);
+      else timer = setTimeout(() => void read(missing), restMs);
     },
     { immediate: true },
   );

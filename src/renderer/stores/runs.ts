@@ -9,8 +9,10 @@ import { tableRow, type RunTableRow } from '../../shared/run-table';
 import { followNews, type Heard } from '../live/news';
 import { useWorkbench } from '../live/workbench';
 
-/** More than a screen shows. */
-const firstRuns = 100;
+/** Runs of the first question: what a screen shows. */
+const firstRuns = 40;
+/** Of each other one: so few that questions of others soon have their turn. */
+const pieceRuns = 100;
 
 type Listener = (events: readonly StoredEvent[]) => void;
 
@@ -20,7 +22,8 @@ export const useRuns = defineStore('runs', () => {
   const views = shallowReactive(new Map<string, RunView>());
   const rows = shallowReactive(new Map<string, RunTableRow>());
   const damaged = ref<DamagedRun[]>([]);
-  const status = ref<'loading' | 'ready' | 'failed'>('loading');
+  /** `partial` while older runs are still being read. */
+  const status = ref<'loading' | 'partial' | 'ready' | 'failed'>('loading');
   const problem = ref('');
   const selected = reactive(new Set<string>());
   const listeners = new Map<string, Set<Listener>>();
@@ -30,6 +33,7 @@ export const useRuns = defineStore('runs', () => {
   let refreshing: Promise<unknown> | undefined;
 
   const list = computed(() => [...rows.values()]);
+  const isReading = computed(() => status.value === 'loading' || status.value === 'partial');
   const liveCount = computed(() => list.value.filter(({ id }) => isLive(views.get(id)!.state)).length);
   const queuedCount = computed(() => list.value.filter(({ state }) => state === 'queued').length);
 
@@ -39,12 +43,11 @@ export const useRuns = defineStore('runs', () => {
     status.value = rows.size > 0 ? 'ready' : 'loading';
     try {
       // They are answered in this order: what happens after the first two is told as news, whether the list has it or not.
-      const [{ cursor }, { version }, isAll] = await Promise.all([
+      const [{ cursor }, { version }] = await Promise.all([
         client.now({}),
         client.news({ runs: [], after: Number.MAX_SAFE_INTEGER }),
-        readNewest(),
+        readAll(),
       ]);
-      if (!isAll) await readAll();
       void followNews(client, { cursor, version }, take, following.signal);
     } catch (error) {
       status.value = 'failed';
@@ -52,23 +55,34 @@ export const useRuns = defineStore('runs', () => {
     }
   }
 
-  /** So that there is something to see at once. @returns whether that was all */
-  async function readNewest(): Promise<boolean> {
-    const told = await client.runs.list({ newest: firstRuns });
-    for (const view of told.runs) put(view);
-    damaged.value = told.damaged;
-    const isAll = told.runs.length + told.damaged.length < firstRuns;
-    if (isAll || told.runs.length > 0) status.value = 'ready';
-    return isAll;
+  /** Piece by piece from the newest on, so that there is something to see at once. */
+  async function readAll(): Promise<void> {
+    const missed = new Set(rows.keys());
+    const found: DamagedRun[] = [];
+    let before: number | null = null;
+    do {
+      const told: Awaited<ReturnType<typeof client.runs.list>> = await client.runs.list({
+        ...(before === null ? { most: firstRuns } : { most: pieceRuns, before }),
+      });
+      for (const view of told.runs) {
+        put(view);
+        missed.delete(view.record.id);
+      }
+      found.push(...told.damaged);
+      before = told.next;
+      if (status.value === 'loading') status.value = 'partial';
+      await new Promise((resolve) => setTimeout(resolve)); // what is here is shown, and asks for its curves, before the rest
+    } while (before !== null);
+    for (const id of missed) forget(id);
+    damaged.value = found;
+    status.value = 'ready';
   }
 
-  async function readAll(): Promise<void> {
-    const told = await client.runs.list({});
-    const known = new Set(told.runs.map(({ record }) => record.id));
-    for (const id of rows.keys()) if (!known.has(id)) forget(id);
-    for (const view of told.runs) put(view);
-    damaged.value = told.damaged;
-    status.value = 'ready';
+  /** Reads these before the others, for who shows them. Those that are not there stay away. */
+  async function readFirst(ids: readonly string[]): Promise<void> {
+    const unknown = ids.filter((id) => !rows.has(id));
+    if (unknown.length === 0 || status.value === 'ready') return;
+    for (const view of (await client.runs.list({ ids: unknown })).runs) put(view);
   }
 
   function put(view: RunView): void {
@@ -170,10 +184,17 @@ export const useRuns = defineStore('runs', () => {
   );
 
   return {
-    ...{ views, rows, list, damaged, status, problem, selected, liveCount, queuedCount },
-    ...{ start, readAll, reread, onEvents },
+    ...{ views, rows, list, damaged, status, isReading, problem, selected, liveCount, queuedCount },
+    ...{ start, readAll, readFirst, reread, onEvents },
   };
 });
+
+/** Has the runs that a page shows read before the others. */
+export function useReadFirst(ids: () => readonly string[]): void {
+  const runs = useRuns();
+  // Where that fails the list of all, which is being read, says so.
+  watch(ids, (wanted) => void runs.readFirst(wanted).catch(() => undefined), { immediate: true });
+}
 
 /** The last attempt has lasted until its newest event. */
 function lengthened<A extends { readonly last: number }>(attempts: readonly A[], last: number): A[] {

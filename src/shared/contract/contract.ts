@@ -5,25 +5,23 @@ import { runEventTypes, runFactsSchema } from '../run-events.js';
 import { aboutContract } from './about.js';
 import { corporaContract } from './corpora.js';
 import { exportsContract } from './exports.js';
+import { tablesContract } from './tables.js';
 import {
   checkpointRowSchema,
   damagedRunSchema,
-  histogramSchema,
   runRecordSchema,
   sparsityRowSchema,
   storedEventSchema,
 } from '../run-records.js';
+import { topologyContract } from './topology.js';
 import { startedSchema } from '../run-events.js';
-import { runStateSchema } from '../run-state.js';
+import { runStateSchema } from '../run-state-schema.js';
 import { seriesAnswerSchema, seriesRequestSchema } from '../series.js';
 
 /**
  * What a shell can ask of the owner of a data folder, whatever carries it. Inputs and outputs are checked at the owner. An
  * error with the code REFUSED is for the person (its message is a line with the remedy), one with the code DEFECT is ours.
  */
-
-/** Owners and shells of different versions do not talk past each other. */
-export const protocol = 2;
 
 /** A request that waits for news is answered after so long at the latest, so that a dead connection is noticed. */
 const longestWaitMs = 30_000;
@@ -97,15 +95,22 @@ export const contract = {
     continue: oc.input(z.strictObject({ id })).output(nothing),
     /** Checkpoints and ends, or leaves the queue; with `now` it ends without a checkpoint. */
     stop: oc.input(z.strictObject({ id, now: z.boolean().default(false) })).output(nothing),
+    /** Runs, the oldest first; piece by piece, from the newest on, for who has something to show meanwhile. */
     list: oc
       .input(
         z.strictObject({
           trash: z.boolean().default(false),
-          /** Only so many, the newest: a page that shows them has something to show while it reads the others. */
-          newest: z.int().min(1).max(10_000).optional(),
+          /** Only these, of those that are there. */
+          ids: z.array(id).max(10_000).optional(),
+          /** Only so many, the newest. */
+          most: z.int().min(1).max(10_000).optional(),
+          /** Only older ones: the `next` of the piece before. */
+          before: z.int().min(0).optional(),
         }),
       )
-      .output(z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema) })),
+      .output(
+        z.object({ runs: z.array(runViewSchema), damaged: z.array(damagedRunSchema), next: z.int().min(0).nullable() }),
+      ),
     get: oc.input(z.strictObject({ id })).output(runViewSchema),
     /** What a run has told from a number on, in order; of some types of events or of all. */
     events: oc
@@ -132,10 +137,6 @@ export const contract = {
     sparsity: oc
       .input(z.strictObject({ id, fromUpdate: z.int().min(0).default(0) }))
       .output(z.object({ rows: z.array(sparsityRowSchema) })),
-    /** Distributions, from a step on. */
-    histograms: oc
-      .input(z.strictObject({ id, fromStep: z.int().min(0).default(0) }))
-      .output(z.object({ histograms: z.array(histogramSchema) })),
     /** All that were written; a run's folder holds the last ones. */
     checkpoints: oc.input(z.strictObject({ id })).output(z.object({ checkpoints: z.array(checkpointRowSchema) })),
     /** What it told when it was started last: engine, corpus, layers and gates; null where it has not been. */
@@ -148,6 +149,7 @@ export const contract = {
     /** Deletes a run that never began. */
     discard: oc.input(z.strictObject({ id })).output(nothing),
   },
+  topology: topologyContract,
   queue: {
     /** These begin in this order before another that waits, first of all if none is named, last if it is null. */
     reorder: oc.input(z.strictObject({ ids, before: id.nullable().optional() })).output(nothing),
@@ -173,12 +175,11 @@ export const contract = {
       }),
     )
     .output(newsSchema),
-  /** What a configuration amounts to on a corpus of so many words: a trainer process is asked, which knows the models. */
-  facts: oc
-    .input(z.strictObject({ config: runConfigSchema, vocabulary: z.int().min(1).max(100_000_000) }))
-    .output(runFactsSchema),
+  /** What a configuration amounts to: a trainer process is asked, which knows corpora and models. */
+  facts: oc.input(z.strictObject({ config: runConfigSchema })).output(runFactsSchema),
   exports: exportsContract,
   corpora: corporaContract,
+  tables: tablesContract,
   about: aboutContract,
   /** Cursor of the newest event. */
   now: oc.input(nothing).output(z.object({ cursor: z.int().min(0) })),

@@ -27,8 +27,8 @@ export const corporaContract = {
   ),
   /** How what is under way stands. */
   work: oc.input(z.object({})).output(z.object({ work: z.array(corpusWorkSchema) })),
-  /** Begins to fetch a published corpus. */
-  fetch: oc.input(z.strictObject({ name })).output(z.object({})),
+  /** Begins to fetch a published corpus; `from` is the address of a folder that has the same files, in place of the published one. */
+  fetch: oc.input(z.strictObject({ name, from: z.string().min(1).max(2000).optional() })).output(z.object({})),
   /** Begins to import three text files of this machine. */
   import: oc
     .input(z.strictObject({ name, files: z.strictObject({ train: path, valid: path, test: path }) }))

@@ -1,5 +1,4 @@
 import { ORPCError } from '@orpc/client';
-import { z } from 'zod';
 import { explained, UserError } from '../errors.js';
 
 /** The connection to the owner is gone: it has ended, or was ended. What was asked may or may not have been done. */
@@ -18,18 +17,21 @@ export class OwnerLeaves extends ConnectionLost {
   override readonly name = 'OwnerLeaves';
 }
 
-const defectData = z.object({ stack: z.string() });
-const invalidData = z.object({
-  issues: z.array(z.object({ message: z.string(), path: z.array(z.unknown()).optional() })),
-});
+/** What comes with an error, each part checked where it is read: the page needs this before anything else, and no schemas yet. */
+interface Told {
+  readonly stack?: unknown;
+  readonly issues?: unknown;
+  readonly path?: unknown;
+  readonly message?: unknown;
+}
 
 /** An error as it travels: one for the person keeps its line, a defect its stack. */
 export function toContractError(error: unknown): ORPCError<string, unknown> {
   if (error instanceof ORPCError) return error as ORPCError<string, unknown>;
   if (error instanceof OwnerLeaves) return new ORPCError('LEAVING', { status: 503, message: error.message });
-  const told = explained(error);
-  if (told instanceof UserError) return new ORPCError('REFUSED', { status: 422, message: told.message });
-  return new ORPCError('DEFECT', { status: 500, message: told.message, data: { stack: told.stack ?? told.message } });
+  const line = explained(error);
+  if (line instanceof UserError) return new ORPCError('REFUSED', { status: 422, message: line.message });
+  return new ORPCError('DEFECT', { status: 500, message: line.message, data: { stack: line.stack ?? line.message } });
 }
 
 /** An error that has travelled, as it was. */
@@ -37,18 +39,22 @@ export function fromContractError(error: unknown): Error {
   if (!(error instanceof ORPCError)) return explained(error);
   if (error.code === 'LEAVING') return new OwnerLeaves();
   if (error.code === 'REFUSED') return new UserError(error.message);
-  const defect = defectData.safeParse(error.data);
-  if (error.code === 'DEFECT' && defect.success) {
+  const { stack, issues } = told(error.data);
+  if (error.code === 'DEFECT' && typeof stack === 'string') {
     const made = new Error(error.message);
-    made.stack = defect.data.stack;
+    made.stack = stack;
     return made;
   }
-  const invalid = invalidData.safeParse(error.data);
-  if (error.code === 'BAD_REQUEST' && invalid.success) {
-    const issues = invalid.data.issues.map(
-      ({ path = [], message }) => `${path.map(String).join('.') || 'input'}: ${message}`,
-    );
-    return new UserError(issues.join('; '));
-  }
+  if (error.code === 'BAD_REQUEST' && Array.isArray(issues)) return new UserError(issues.map(issueLine).join('; '));
   return error;
+}
+
+function issueLine(issue: unknown): string {
+  const { path, message } = told(issue);
+  const place = Array.isArray(path) ? path.map(String).join('.') : '';
+  return `${place || 'input'}: ${String(message)}`;
+}
+
+function told(data: unknown): Told {
+  return typeof data === 'object' && data !== null ? data : {};
 }

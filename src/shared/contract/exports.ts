@@ -1,5 +1,6 @@
 import { oc } from '@orpc/contract';
 import { z } from 'zod';
+import { askedTableSchema } from './tables.js';
 
 /**
  * Tables as CSV, the same that `sparrow export` and `sparrow compare` write: UTF-8, RFC 4180. They may be larger than a message
@@ -19,6 +20,8 @@ const exportRequestSchema = z.discriminatedUnion('table', [
   }),
   z.strictObject({ table: z.literal('sparsity'), runs }),
   z.strictObject({ table: z.literal('comparison'), runs, baseline: z.string().optional() }),
+  /** A published table with the runs that were made for it. */
+  z.strictObject({ table: z.literal('published'), asked: askedTableSchema }),
 ]);
 export type ExportRequest = z.input<typeof exportRequestSchema>;
 export type Export = z.output<typeof exportRequestSchema>;

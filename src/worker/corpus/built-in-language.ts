@@ -1,5 +1,5 @@
 import { RandomStream } from '../random/random.js';
-import { corpusFromTexts, splits, type Corpus } from './corpus.js';
+import { corpusFromTexts, splits, type BySplit, type Corpus, type CorpusSize } from './corpus.js';
 import { endOfSentence, linesOf, wordsOf } from './tokenise.js';
 
 /**
@@ -247,21 +247,37 @@ class Belief {
   }
 }
 
-/**
- * Text of the built-in language. The same settings make the same text everywhere.
- * @param tokens words of the training text; validation and test text have a tenth of that each
- */
-export function builtInCorpus(settings: { vocabulary: number; tokens: number; seed: number }): Corpus {
+/** Of `RunConfig['corpus']`. */
+export interface BuiltInSettings {
+  readonly vocabulary: number;
+  /** Words of the training text; validation and test text have a tenth of that each. */
+  readonly tokens: number;
+  readonly seed: number;
+}
+
+/** Text of the built-in language. The same settings make the same text everywhere. */
+export function builtInCorpus(settings: BuiltInSettings): Corpus {
   const language = new BuiltInLanguage(settings.vocabulary);
-  const [train, valid, test] = splits.map((split, index) => {
-    const words = split === 'train' ? settings.tokens : Math.ceil(settings.tokens / 10);
-    return language.sample(words, new RandomStream(settings.seed, 'language', index)).join('\n');
-  }) as [string, string, string];
-  const corpus = corpusFromTexts('built-in', { train, valid, test });
+  const texts = textsOf(language, settings);
+  const { valid, test } = texts;
   return {
-    ...corpus,
+    ...corpusFromTexts('built-in', texts),
     bestPossible: { valid: language.perplexity(linesOf(valid)), test: language.perplexity(linesOf(test)) },
   };
+}
+
+/** Of a built-in corpus: rare words of the language may be missing in a short text, and its last sentence is whole. */
+export function builtInSize(settings: BuiltInSettings): CorpusSize {
+  const { words, ids } = corpusFromTexts('built-in', textsOf(new BuiltInLanguage(settings.vocabulary), settings));
+  return { vocabulary: words.length, trainingTokens: ids.train.length };
+}
+
+function textsOf(language: BuiltInLanguage, { tokens, seed }: BuiltInSettings): BySplit<string> {
+  const [train, valid, test] = splits.map((split, index) => {
+    const words = split === 'train' ? tokens : Math.ceil(tokens / 10);
+    return language.sample(words, new RandomStream(seed, 'language', index)).join('\n');
+  });
+  return { train, valid, test };
 }
 
 /** Zipf's law: the r-th of `count` has a probability proportional to 1 / r. */

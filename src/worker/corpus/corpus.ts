@@ -14,6 +14,13 @@ export interface Corpus {
   readonly bestPossible?: Readonly<Record<'valid' | 'test', number>>;
 }
 
+/** What a model and its training need to know of a corpus. */
+export interface CorpusSize {
+  readonly vocabulary: number;
+  /** Words of the training text, each `<eos>` counted. */
+  readonly trainingTokens: number;
+}
+
 /** One vocabulary over all splits, in the order train, valid, test. */
 export function corpusFromTexts(name: string, texts: BySplit<string>): Corpus {
   const vocabulary = new Vocabulary();

@@ -141,7 +141,7 @@ async function transfer(
     if (response.status === 429 || response.status >= 500) throw new Error(`the server answers ${answer}`);
     if (!response.ok || response.body === null) {
       throw new UserError(
-        `cannot fetch ${address}: the server answers ${answer}. Try again later, or use --from with another address`,
+        `cannot fetch ${address}: the server answers ${answer}. Try again later, or from another address (--from)`,
       );
     }
     const resumed = response.status === 206;
@@ -180,7 +180,7 @@ function verify(bytes: Uint8Array, checks: Checks, address: string, part: string
     rmSync(part, { force: true });
     throw new UserError(
       `${address} is not the published file: its ${names[check]} is ${actual[check]}, expected ${expected}. ` +
-        'It has been deleted; fetch again, or use --from with another address',
+        'It has been deleted; fetch again, or from another address (--from)',
     );
   }
 }

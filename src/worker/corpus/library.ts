@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { codeOf, messageOf, UserError } from '../../shared/errors.js';
 import { parseRunConfig } from '../../shared/run-config.js';
 import { syncFolder } from '../storage/atomic-file.js';
-import { corpusFromTexts, splits, type BySplit, type Corpus, type Split } from './corpus.js';
+import { corpusFromTexts, splits, type BySplit, type Corpus, type CorpusSize, type Split } from './corpus.js';
 import { linesOf, wordsOf } from './tokenise.js';
 
 /**
@@ -61,14 +61,7 @@ export function corpusRecord(folder: string, name: string): CorpusRecord | undef
  * @throws UserError where it is not there, or has changed
  */
 export function loadCorpus(folder: string, name: string): Corpus {
-  const record = corpusRecord(folder, name);
-  if (record === undefined) {
-    const known = ['built-in', ...listCorpora(folder).map((record) => record.name)].join(', ');
-    throw new UserError(
-      `corpus.name: there is no corpus ${JSON.stringify(name)}; there are ${known} ` +
-        `(get one with "sparrow data fetch ptb" or "sparrow data import")`,
-    );
-  }
+  const record = recordNamed(folder, name);
   const read = (split: Split): string => {
     const path = textPath(folder, name, split);
     const bytes = readBytes(path);
@@ -78,6 +71,22 @@ export function loadCorpus(folder: string, name: string): Corpus {
     return decode(bytes, path);
   };
   return corpusFromTexts(name, { train: read('train'), valid: read('valid'), test: read('test') });
+}
+
+/** @throws UserError where it is not there */
+export function corpusSize(folder: string, name: string): CorpusSize {
+  const { vocabulary, files } = recordNamed(folder, name);
+  return { vocabulary, trainingTokens: files.train.tokens };
+}
+
+function recordNamed(folder: string, name: string): CorpusRecord {
+  const record = corpusRecord(folder, name);
+  if (record !== undefined) return record;
+  const known = ['built-in', ...listCorpora(folder).map((record) => record.name)].join(', ');
+  throw new UserError(
+    `corpus.name: there is no corpus ${JSON.stringify(name)}; there are ${known} ` +
+      `(get one with "sparrow data fetch ptb" or "sparrow data import")`,
+  );
 }
 
 /**

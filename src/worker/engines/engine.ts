@@ -5,6 +5,7 @@ import type { Layout } from '../sparsity/parameter.js';
 import { nativeRow } from './native/start.js';
 import { checkEngine } from './check.js';
 import { wasmRow } from './wasm.js';
+import { webGpuRow } from './webgpu/start.js';
 
 /** What computes. */
 export interface Engine {
@@ -17,6 +18,19 @@ export interface Engine {
   readonly features: readonly string[];
   /** The layout of sparse weights that is faster on it where a share `density` of them is active. */
   preferredLayout(density: number): Layout;
+  /** Undefined where a tensor has its numbers when the kernel that makes it returns. */
+  readonly apart?: Apart;
+}
+
+/** A device that computes on its own, behind this process, which should not wait for it: nothing is read inside a step. */
+interface Apart {
+  /**
+   * Hands over the work of a window; resolves when the device is at most a window behind.
+   * @throws DeviceLost
+   */
+  keepUp(): Promise<void>;
+  /** Resolves when it has done everything. @throws DeviceLost */
+  caughtUp(): Promise<void>;
 }
 
 /** One engine of the table: whether it is there, what it computes on, and how it starts. */
@@ -33,7 +47,7 @@ export interface EngineRow {
 }
 
 /** How each engine starts; `shared/engines.ts` has what every process knows of it. */
-const rows: Readonly<Record<EngineName, EngineRow>> = { native: nativeRow, wasm: wasmRow };
+const rows: Readonly<Record<EngineName, EngineRow>> = { native: nativeRow, webgpu: webGpuRow, wasm: wasmRow };
 
 /** Which engine on which device, and how many threads at most (0 for one per core). */
 export type EngineChoice = Pick<RunConfig['device'], 'engine' | 'threads'> & Partial<Pick<RunConfig['device'], 'id'>>;

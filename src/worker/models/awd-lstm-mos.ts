@@ -3,7 +3,7 @@ import { mixtureOfSoftmaxes, mixtureScores } from '../ops/mixture-of-softmaxes.j
 import { sparseLinear } from '../ops/sparse-linear.js';
 import { SparseParameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
-import { awdBodySpecs, awdModel } from './awd-lstm.js';
+import { awdBodySpecs, awdModel, awdUnits } from './awd-lstm.js';
 import { dropoutSites, type Dropout, type ModelKind } from './model.js';
 import { biasSpec, decoderSpecs, matrixSpec, Named } from './parts.js';
 import { dropLocked } from './recurrent-model.js';
@@ -23,10 +23,11 @@ export const awdLstmMos: ModelKind = {
     const inputs = layerSizes(model).at(-1)!;
     const bound = 1 / Math.sqrt(inputs);
     const latents = model.experts * model.embedding;
+    const units = { columns: awdUnits(model, false).top };
     return [
-      ...awdBodySpecs(model, vocabulary),
-      matrixSpec('mos.prior.weight', [model.experts, inputs], bound),
-      matrixSpec('mos.latent.weight', [latents, inputs], bound),
+      ...awdBodySpecs(model, vocabulary, false),
+      matrixSpec('mos.prior.weight', [model.experts, inputs], bound, undefined, units),
+      matrixSpec('mos.latent.weight', [latents, inputs], bound, undefined, units),
       biasSpec('mos.latent.bias', latents, bound),
       ...decoderSpecs(model, vocabulary, model.embedding),
     ];

@@ -1,7 +1,7 @@
 import { layerSizes, type ModelConfig } from '../../shared/model-config.js';
 import type { Parameter } from '../sparsity/parameter.js';
 import type { ModelKind, ParameterSpec } from './model.js';
-import { decoderSpecs, embeddingSpec, layerSpecs, Named } from './parts.js';
+import { decoderSpecs, embeddingSpec, layerSpecs, Named, unitNames } from './parts.js';
 import { RecurrentModel, type Head } from './recurrent-model.js';
 import { softmaxHead } from './softmax-head.js';
 import { layersOf } from './stack.js';
@@ -21,24 +21,30 @@ import { awdWeightDrop } from './weight-drop.js';
  */
 export const awdLstm: ModelKind = {
   parameters: (model, vocabulary) => [
-    ...awdBodySpecs(model, vocabulary),
-    ...decoderSpecs(model, vocabulary, layerSizes(model).at(-1)!),
+    ...awdBodySpecs(model, vocabulary, model.tied),
+    ...decoderSpecs(model, vocabulary, layerSizes(model).at(-1)!, awdUnits(model, model.tied).top),
   ],
   create: (model, parameters) => awdModel(model, parameters, new Named('an AWD-LSTM', parameters), softmaxHead),
 };
 
-/** Word vectors and layers. */
-export function awdBodySpecs(model: ModelConfig, vocabulary: number): ParameterSpec[] {
+export function awdUnits({ layers }: ModelConfig, tied: boolean) {
+  return unitNames('lstm', layers, tied);
+}
+
+/**
+ * Word vectors and layers.
+ * @param tied whether the last layer's units are those of the word vectors
+ */
+export function awdBodySpecs(model: ModelConfig, vocabulary: number, tied: boolean): ParameterSpec[] {
   const sizes = layerSizes(model);
+  const names = awdUnits(model, tied);
   return [
-    embeddingSpec(model, vocabulary),
+    embeddingSpec(model, vocabulary, names.words),
     ...sizes.flatMap((units, layer) => {
       const inputs = layer === 0 ? model.embedding : sizes[layer - 1];
       const bound = 1 / Math.sqrt(units);
-      return layerSpecs(...(['lstm', layer, { inputs, units, gates: lstmGates(units) }] as const), {
-        input: bound,
-        recurrent: bound,
-      });
+      const shape = { inputs, units, gates: lstmGates(units), of: names.of(layer) };
+      return layerSpecs('lstm', layer, shape, { input: bound, recurrent: bound });
     }),
   ];
 }

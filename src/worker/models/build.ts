@@ -1,6 +1,13 @@
 import type { ModelConfig, ModelKindName } from '../../shared/model-config.js';
 import { RandomWords } from '../random/random.js';
-import { DenseParameter, gather, SparseParameter, type Layout, type Parameter } from '../sparsity/parameter.js';
+import {
+  DenseParameter,
+  gather,
+  SparseParameter,
+  type Gate,
+  type Layout,
+  type Parameter,
+} from '../sparsity/parameter.js';
 import type { Pattern } from '../sparsity/pattern.js';
 import { awdLstm } from './awd-lstm.js';
 import { awdLstmMos } from './awd-lstm-mos.js';
@@ -25,10 +32,13 @@ export const modelKinds: Readonly<Record<ModelKindName, ModelKind>> = {
 /** The tensors of a model of a run. */
 export function specsOf(model: ModelConfig, vocabulary: number): ParameterSpec[] {
   const { parameters } = modelKinds[model.kind];
-  return parameters(
+  const specs = parameters(
     controlSized(model, (other) => parameters(other, vocabulary)),
     vocabulary,
   );
+  const { initialRange } = model;
+  if (initialRange === 0) return specs;
+  return specs.map((spec) => (spec.initialBound === 0 ? spec : { ...spec, initialBound: initialRange }));
 }
 
 /** Freshly initialised parameters: uniform, and where there is a pattern, sparse without any rescaling. */
@@ -41,11 +51,21 @@ export function initialParameters(
   return specs.map((spec, index) => {
     const size = spec.shape.reduce((product, length) => product * length, 1);
     const values = new RandomWords(seed, 'initialisation', index).uniform(size, spec.initialBound);
+    if (spec.initialShift !== undefined) shift(values, spec.gates, spec.initialShift);
     const pattern = patterns.get(spec.name);
     if (pattern === undefined) return new DenseParameter(spec.name, spec.shape, spec.gates, values);
     const active = gather(values, pattern.positions());
     return new SparseParameter(spec.name, matrixShape(spec), spec.gates, pattern, active, layout);
   });
+}
+
+/** @param bias a value for each row */
+function shift(bias: Float32Array, gates: readonly Gate[], { gate, by }: NonNullable<ParameterSpec['initialShift']>) {
+  let start = 0;
+  for (const { name, rows } of gates) {
+    if (name === gate) for (let row = start; row < start + rows; row++) bias[row] += by;
+    start += rows;
+  }
 }
 
 /** The matrices of a model, which may be sparse. */

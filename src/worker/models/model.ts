@@ -43,6 +43,15 @@ export interface ParameterSpec {
   readonly gates: readonly Gate[];
   /** Initial values are uniform on [-initialBound, initialBound). */
   readonly initialBound: number;
+  /** What is added to those of one gate, where it does not begin around 0. */
+  readonly initialShift?: { readonly gate: string; readonly by: number };
+  /** The layers whose units the rows of each gate, and the columns, stand for; none where they are words or the like. */
+  readonly units?: UnitsOf;
+}
+
+export interface UnitsOf {
+  readonly rows?: string | undefined;
+  readonly columns?: string | undefined;
 }
 
 /** Biases stay dense whatever the method: every matrix may be sparse (algorithm page 3.1). */

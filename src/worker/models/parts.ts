@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../../shared/model-config.js';
 import { SparseParameter, type Gate, type Parameter } from '../sparsity/parameter.js';
-import type { ParameterSpec } from './model.js';
+import type { ParameterSpec, UnitsOf } from './model.js';
 
 /** What models are put together from: descriptions of their tensors, and the tensors by name. */
 
@@ -13,8 +13,9 @@ export function matrixSpec(
   [rows, columns]: readonly [number, number],
   initialBound: number,
   gates: readonly Gate[] = [{ name: 'all', rows }],
+  units: UnitsOf = {},
 ): ParameterSpec {
-  return { name, shape: [rows, columns], gates, initialBound };
+  return { name, shape: [rows, columns], gates, initialBound, units };
 }
 
 export function biasSpec(
@@ -22,8 +23,9 @@ export function biasSpec(
   rows: number,
   initialBound: number,
   gates: readonly Gate[] = [{ name: 'all', rows }],
+  units: UnitsOf = {},
 ): ParameterSpec {
-  return { name, shape: [rows], gates, initialBound };
+  return { name, shape: [rows], gates, initialBound, units };
 }
 
 /** Row blocks of equal size. */
@@ -31,31 +33,58 @@ export function equalGates(rows: number, ...names: readonly string[]): Gate[] {
   return names.map((name) => ({ name, rows }));
 }
 
-export function embeddingSpec({ embedding }: ModelConfig, vocabulary: number): ParameterSpec {
-  return matrixSpec('embedding.weight', [vocabulary, embedding], wordBound);
+/** @param units the layer it decodes, where it is the decoder, too */
+export function embeddingSpec({ embedding }: ModelConfig, vocabulary: number, units?: string): ParameterSpec {
+  return matrixSpec('embedding.weight', [vocabulary, embedding], wordBound, undefined, { columns: units });
 }
 
-/** @param inputs size of what it decodes */
-export function decoderSpecs({ tied }: ModelConfig, vocabulary: number, inputs: number): ParameterSpec[] {
+/**
+ * @param inputs size of what it decodes
+ * @param units the layer that it decodes
+ */
+export function decoderSpecs(
+  { tied }: ModelConfig,
+  vocabulary: number,
+  inputs: number,
+  units?: string,
+): ParameterSpec[] {
   const bias = biasSpec('decoder.bias', vocabulary, 0);
-  return tied ? [bias] : [matrixSpec('decoder.weight', [vocabulary, inputs], wordBound), bias];
+  if (tied) return [bias];
+  return [matrixSpec('decoder.weight', [vocabulary, inputs], wordBound, undefined, { columns: units }), bias];
 }
 
 /** Both matrices and both biases of a recurrent layer, PREFIX.LAYER.weight_ih and so on, PyTorch's names. */
 export function layerSpecs(
   prefix: string,
   layer: number,
-  { inputs, units, gates }: { readonly inputs: number; readonly units: number; readonly gates: readonly Gate[] },
+  { inputs, units, gates, of }: LayerShape,
   bounds: { readonly input: number; readonly recurrent: number },
 ): ParameterSpec[] {
   const rows = gates.reduce((sum, gate) => sum + gate.rows, 0);
   const name = (part: string) => `${prefix}.${layer}.${part}`;
+  const own = of?.layer;
   return [
-    matrixSpec(name('weight_ih'), [rows, inputs], bounds.input, gates),
-    matrixSpec(name('weight_hh'), [rows, units], bounds.recurrent, gates),
-    biasSpec(name('bias_ih'), rows, bounds.input, gates),
-    biasSpec(name('bias_hh'), rows, bounds.recurrent, gates),
+    matrixSpec(name('weight_ih'), [rows, inputs], bounds.input, gates, { rows: own, columns: of?.inputs }),
+    matrixSpec(name('weight_hh'), [rows, units], bounds.recurrent, gates, { rows: own, columns: own }),
+    biasSpec(name('bias_ih'), rows, bounds.input, gates, { rows: own }),
+    biasSpec(name('bias_hh'), rows, bounds.recurrent, gates, { rows: own }),
   ];
+}
+
+interface LayerShape {
+  readonly inputs: number;
+  readonly units: number;
+  readonly gates: readonly Gate[];
+  /** Names of its units and of those it reads, where units can be taken out of it. */
+  readonly of?: { readonly layer: string; readonly inputs: string | undefined };
+}
+
+/** Names of the units of stacked layers: of each layer, and of what the first one reads, which are the last one's if `tied`. */
+export function unitNames(prefix: string, layers: number, tied: boolean) {
+  const name = (layer: number) => `${prefix}.${layer}`;
+  const top = name(layers - 1);
+  const words = tied ? top : undefined;
+  return { top, words, of: (layer: number) => ({ layer: name(layer), inputs: layer === 0 ? words : name(layer - 1) }) };
 }
 
 /** The parameters of a model by their names. */

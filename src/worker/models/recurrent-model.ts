@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../../shared/model-config.js';
+import { maskOfWords } from '../ops/dropout-mask.js';
 import { embedding } from '../ops/embedding.js';
 import type { Parameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
@@ -132,13 +133,7 @@ export function dropLocked(y: tf.Tensor2D, batch: number, site: number, p: numbe
 function dropWords(y: tf.Tensor2D, words: Parameter, { inputs }: Window, p: number, dropout: Dropout): tf.Tensor2D {
   const mask = p === 0 ? undefined : dropout(dropoutSites.embedding, p, [words.shape[0], 1]);
   if (mask === undefined) return y;
-  const ofWords = mask.dataSync<'float32'>();
-  const [positions, size] = y.shape;
-  const factors = new Float32Array(positions * size);
-  for (let position = 0; position < positions; position++) {
-    factors.fill(ofWords[inputs[position]], position * size, (position + 1) * size);
-  }
-  return y.mul(tf.tensor2d(factors, y.shape));
+  return y.mul(maskOfWords(mask, inputs, y.shape[1]));
 }
 
 function penaltyOf({ raw, dropped }: Outputs, batch: number, { alpha, beta, of }: Regularisation): tf.Scalar {

@@ -2,7 +2,7 @@ import type { ModelConfig } from '../../shared/model-config.js';
 import { rhn, type HighwayWeights } from '../ops/rhn.js';
 import type { Gate } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
-import { dropoutSites, type ModelKind, type ParameterSpec } from './model.js';
+import { dropoutSites, isSparsifiable, type ModelKind, type ParameterSpec } from './model.js';
 import { biasSpec, decoderSpecs, embeddingSpec, equalGates, matrixSpec, Named } from './parts.js';
 import { RecurrentModel } from './recurrent-model.js';
 import { softmaxHead } from './softmax-head.js';
@@ -22,9 +22,9 @@ import { softmaxHead } from './softmax-head.js';
  */
 export const rhnModel: ModelKind = {
   parameters: (model, vocabulary) => [
-    embeddingSpec(model, vocabulary),
+    embeddingSpec(model, vocabulary, wordUnits(model)),
     ...Array.from({ length: model.depth }, (_, depth) => depthSpecs(model, depth)).flat(),
-    ...decoderSpecs(model, vocabulary, model.hidden),
+    ...decoderSpecs(model, vocabulary, model.hidden, 'rhn'),
   ],
   create: (model, parameters) => {
     const named = new Named('an RHN', parameters);
@@ -54,19 +54,34 @@ export const rhnModel: ModelKind = {
   },
 };
 
+/** The units that word vectors have, too. */
+function wordUnits({ tied }: ModelConfig): string | undefined {
+  return tied ? 'rhn' : undefined;
+}
+
 /** The matrices of a depth, the first one's from the input, too; the carry gate's apart where it is not coupled. */
-function depthSpecs({ embedding, hidden, coupled }: ModelConfig, depth: number): ParameterSpec[] {
+function depthSpecs(model: ModelConfig, depth: number): ParameterSpec[] {
+  const { embedding, hidden, coupled, transformBias } = model;
   const bound = 1 / Math.sqrt(hidden);
   const affine = (part: string, inputs: number, gates: readonly Gate[]) => {
     const rows = gates.reduce((sum, gate) => sum + gate.rows, 0);
     const name = `rhn.${depth}.${part}`;
-    return [matrixSpec(`${name}.weight`, [rows, inputs], bound, gates), biasSpec(`${name}.bias`, rows, bound, gates)];
+    const units = { rows: 'rhn', columns: part.startsWith('input') ? wordUnits(model) : 'rhn' };
+    return [
+      matrixSpec(`${name}.weight`, [rows, inputs], bound, gates, units),
+      biasSpec(`${name}.bias`, rows, bound, gates, { rows: 'rhn' }),
+    ];
   };
   const both = (part: string, inputs: number) => [
     ...affine(part, inputs, equalGates(hidden, 'candidate', 'transform')),
     ...(coupled ? [] : affine(`${part}_carry`, inputs, equalGates(hidden, 'carry'))),
   ];
-  return [...(depth === 0 ? both('input', embedding) : []), ...both('recurrent', hidden)];
+  const recurrent = both('recurrent', hidden).map((spec) =>
+    isSparsifiable(spec) || transformBias === 0
+      ? spec
+      : { ...spec, initialShift: { gate: 'transform', by: transformBias } },
+  );
+  return [...(depth === 0 ? both('input', embedding) : []), ...recurrent];
 }
 
 function highwayWeights(named: Named, prefix: string): HighwayWeights {

@@ -1,7 +1,7 @@
 import { layerSizes, type ModelConfig } from '../../shared/model-config.js';
 import type { Gate, Parameter } from '../sparsity/parameter.js';
 import type { ModelKind } from './model.js';
-import { decoderSpecs, embeddingSpec, layerSpecs, Named } from './parts.js';
+import { decoderSpecs, embeddingSpec, layerSpecs, Named, unitNames } from './parts.js';
 import { RecurrentModel, type Layer } from './recurrent-model.js';
 import { softmaxHead } from './softmax-head.js';
 import type { LayerWeights } from '../ops/recurrent-layer.js';
@@ -24,15 +24,19 @@ export function stackOf(cell: {
 }): ModelKind {
   const { what, prefix, gates, layer } = cell;
   return {
-    parameters: (model, vocabulary) => [
-      embeddingSpec(model, vocabulary),
-      ...layerSizes(model).flatMap((units, index) => {
-        const bound = 1 / Math.sqrt(units);
-        const inputs = index === 0 ? model.embedding : units;
-        return layerSpecs(prefix, index, { inputs, units, gates: gates(units) }, { input: bound, recurrent: bound });
-      }),
-      ...decoderSpecs(model, vocabulary, model.hidden),
-    ],
+    parameters: (model, vocabulary) => {
+      const names = unitNames(prefix, model.layers, model.tied);
+      return [
+        embeddingSpec(model, vocabulary, names.words),
+        ...layerSizes(model).flatMap((units, index) => {
+          const bound = 1 / Math.sqrt(units);
+          const inputs = index === 0 ? model.embedding : units;
+          const shape = { inputs, units, gates: gates(units), of: names.of(index) };
+          return layerSpecs(prefix, index, shape, { input: bound, recurrent: bound });
+        }),
+        ...decoderSpecs(model, vocabulary, model.hidden, names.top),
+      ];
+    },
     create: (model: ModelConfig, parameters: readonly Parameter[]) => {
       const named = new Named(what, parameters);
       return new RecurrentModel({

@@ -11,11 +11,18 @@ export interface Step {
   readonly learningRate: number;
   /** L2 penalty, added to the gradient. */
   readonly weightDecay: number;
-  /** Factor on the gradient, from clipping. */
-  readonly scale: number;
+  readonly scale: Scale;
 }
 
 export type StepRates = Omit<Step, 'parameter'>;
+
+/** Factor on the gradient, from clipping; [1] of an engine whose device computes apart. */
+export type Scale = number | tf.Tensor1D;
+
+/** The number itself, for who cannot do without. */
+export function numberOf(scale: Scale): number {
+  return typeof scale === 'number' ? scale : scale.dataSync<'float32'>()[0];
+}
 
 const runSgd = defineKernel<{ values: tf.Tensor; gradient: tf.Tensor }, Step>(
   'SparrowApplySgd',
@@ -127,12 +134,16 @@ export interface AdamRates extends StepRates {
   readonly step: number;
 }
 
-export type AdamStep = Step & AdamRates;
+export interface AdamStep extends Step, AdamRates {
+  /** Whether moments of inactive weights go on. */
+  readonly denseMoments: boolean;
+}
 
 const runAdam = defineKernel<WithMoments, AdamStep>('SparrowApplyAdam', (inputs, step) => {
   const { values, gradient } = inputs;
   const { beta1, beta2, epsilon, learningRate } = step;
-  const g = masked(decayed(values, gradient, step), step.parameter);
+  const whole = decayed(values, gradient, step);
+  const g = step.denseMoments ? whole : masked(whole, step.parameter);
   const moment1 = inputs.moment1.mul(beta1).add(g.mul(1 - beta1));
   const moment2 = inputs.moment2.mul(beta2).add(g.square().mul(1 - beta2));
   const root = moment2
@@ -140,7 +151,8 @@ const runAdam = defineKernel<WithMoments, AdamStep>('SparrowApplyAdam', (inputs,
     .div(Math.sqrt(1 - beta2 ** step.step))
     .add(epsilon);
   const rate = learningRate / (1 - beta1 ** step.step);
-  return [values.sub(moment1.div(root).mul(rate)), moment1, moment2];
+  const next = values.sub(moment1.div(root).mul(rate));
+  return [step.denseMoments ? masked(next, step.parameter) : next, moment1, moment2];
 });
 
 /**
@@ -148,21 +160,26 @@ const runAdam = defineKernel<WithMoments, AdamStep>('SparrowApplyAdam', (inputs,
  *
  *     m <- β₁ m + (1 - β₁) g      v <- β₂ v + (1 - β₂) g²      w <- w - η (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
  *
- * Moments of inactive weights are 0 (algorithm page G31).
+ * Moments of inactive weights are 0, unless the slots are those of every weight (algorithm page G31).
  */
-export function applyAdam(parameter: Parameter, gradient: tf.Tensor, rates: AdamRates): void {
+export function applyAdam(
+  parameter: Parameter,
+  gradient: tf.Tensor,
+  rates: AdamRates,
+  [first, second]: readonly ['moment1' | 'wholeMoment1', 'moment2' | 'wholeMoment2'] = ['moment1', 'moment2'],
+): void {
   const [values, moment1, moment2] = runAdam(
     {
       values: parameter.values,
       gradient,
-      moment1: parameter.slot('moment1'),
-      moment2: parameter.slot('moment2'),
+      moment1: parameter.slot(first),
+      moment2: parameter.slot(second),
     },
-    { parameter, ...rates },
+    { parameter, ...rates, denseMoments: first === 'wholeMoment1' },
   );
   parameter.setSlot('values', values);
-  parameter.setSlot('moment1', moment1);
-  parameter.setSlot('moment2', moment2);
+  parameter.setSlot(first, moment1);
+  parameter.setSlot(second, moment2);
 }
 
 /** The gradient after clipping and with the penalty. */

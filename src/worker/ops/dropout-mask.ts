@@ -26,6 +26,27 @@ const run = defineKernel<NoInputs, DropoutDraw>('SparrowDropoutMask', (_inputs, 
   return [tf.tensor(mask, [...shape])];
 });
 
+export interface WordFactors {
+  /** [positions] */
+  readonly words: Int32Array;
+  readonly columns: number;
+}
+
+const runOfWords = defineKernel<{ mask: tf.Tensor }, WordFactors>(
+  'SparrowMaskOfWords',
+  ({ mask }, { words, columns }) => {
+    const ofWords = mask.dataSync<'float32'>();
+    const factors = new Float32Array(words.length * columns);
+    words.forEach((word, position) => factors.fill(ofWords[word], position * columns, (position + 1) * columns));
+    return [tf.tensor2d(factors, [words.length, columns])];
+  },
+);
+
+/** Factors for every column of some words, [positions, columns], of a mask that has one for each word of the vocabulary. */
+export function maskOfWords(mask: tf.Tensor, words: Int32Array, columns: number): tf.Tensor2D {
+  return runOfWords({ mask }, { words, columns })[0] as tf.Tensor2D;
+}
+
 /**
  * Dropout masks from the counter-based generator: (seed, step, site) decides, and nothing else. Word i of the draw is
  * position i; it is dropped if the word is below floor(p 2³²), else scaled by 1 / (1 - p), or 1 where it is not to be scaled.

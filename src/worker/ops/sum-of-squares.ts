@@ -7,12 +7,9 @@ const run = defineKernel<{ x: tf.Tensor }, object>('SparrowSumOfSquares', ({ x }
   return [tf.tensor1d(asTwoFloats(sum))];
 });
 
-/** Sum of squares of all numbers of a tensor, added up in float64. */
-export function sumOfSquares(x: tf.Tensor): number {
-  const [parts] = run({ x }, {});
-  const [most, rest] = parts.dataSync<'float32'>();
-  parts.dispose();
-  return most + rest;
+/** Sum of squares of all numbers of a tensor, added up in float64 where there is such a thing: two floats whose sum it is. */
+export function squares(x: tf.Tensor): tf.Tensor1D {
+  return run({ x }, {})[0] as tf.Tensor1D;
 }
 
 /** A float64 as two float32 whose sum it is, to twice a float32's precision: a tensor has no more. */

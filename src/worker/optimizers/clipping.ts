@@ -1,6 +1,7 @@
 import type { RunConfig } from '../../shared/run-config.js';
 import { RandomWords } from '../random/random.js';
-import { sumOfSquares } from '../ops/sum-of-squares.js';
+import { squares } from '../ops/sum-of-squares.js';
+import { isNorm, type SquaredNorm } from '../sparsity/dense-gradient.js';
 import type { WholeGradients } from '../sparsity/evidence.js';
 import { SparseParameter, type Parameter } from '../sparsity/parameter.js';
 import * as tf from '../tf.js';
@@ -46,27 +47,51 @@ export function watchGradients(
  * Norm of the gradient over all parameters, accumulated in float64.
  * @param whole gradients of sparse parameters, where they were watched
  */
-export function gradientNorm(
+export function gradientNorm(...gradients: Parameters<typeof squaredNorms>): number {
+  let sum = 0;
+  for (const squared of squaredNorms(...gradients)) {
+    if (typeof squared === 'number') {
+      sum += squared;
+      continue;
+    }
+    const [most, rest] = squared.dataSync<'float32'>();
+    squared.dispose();
+    sum += most + rest;
+  }
+  return Math.sqrt(sum);
+}
+
+/** The same in float32 and without reading, a scalar; and the factor of `clipScale`, [1]. Both belong to the caller. */
+export function gradientNormApart(
+  clip: number,
+  ...gradients: Parameters<typeof squaredNorms>
+): { norm: tf.Scalar; scale: tf.Tensor1D } {
+  return tf.tidy(() => {
+    const squared = squaredNorms(...gradients).map((sum) => (typeof sum === 'number' ? tf.tensor1d([sum]) : sum));
+    const norm = tf.concat1d(squared).sum<tf.Scalar>().sqrt();
+    tf.dispose(squared);
+    const scale = tf.minimum(1, tf.div(clip, norm.add(1e-6))).reshape<tf.Tensor1D>([1]);
+    return { norm, scale };
+  });
+}
+
+/** Of each parameter's gradient. Tensors belong to the caller. */
+function squaredNorms(
   parameters: readonly Parameter[],
   gradients: readonly tf.Tensor[],
   kind: ClipNorm,
   draw: Draw,
   whole?: WholeGradients,
-): number {
-  let sum = 0;
-  for (const [index, parameter] of parameters.entries()) {
+): SquaredNorm[] {
+  return parameters.map((parameter, index) => {
     const gradient = gradients[index];
-    if (!(parameter instanceof SparseParameter)) {
-      sum += sumOfSquares(gradient);
-      continue;
-    }
+    if (!(parameter instanceof SparseParameter)) return squares(gradient);
     const dense = whole?.get(parameter) ?? (parameter.layout === 'masked' ? gradient : undefined);
-    if (kind === 'active') sum += squaredNormOfActive(parameter, gradient);
-    else if (dense === undefined) sum += squaredNormTaken(parameter, kind);
-    else if (kind === 'all') sum += sumOfSquares(dense);
-    else sum += squaredNormOfSketch(sketch(signsFor(parameter, index, draw), dense));
-  }
-  return Math.sqrt(sum);
+    if (kind === 'active') return squaredNormOfActive(parameter, gradient);
+    if (dense === undefined) return squaredNormTaken(parameter, kind);
+    if (kind === 'all') return squares(dense);
+    return squaredNormOfSketch(sketch(signsFor(parameter, index, draw), dense));
+  });
 }
 
 /** The factor on the gradient: c / (‖g‖ + 10⁻⁶) where that is below 1. */
@@ -74,16 +99,16 @@ export function clipScale(norm: number, clip: number): number {
   return Math.min(1, clip / (norm + 1e-6));
 }
 
-function squaredNormOfActive(parameter: SparseParameter, gradient: tf.Tensor): number {
-  if (parameter.layout === 'packed') return sumOfSquares(gradient);
+function squaredNormOfActive(parameter: SparseParameter, gradient: tf.Tensor): SquaredNorm {
+  if (parameter.layout === 'packed') return squares(gradient);
   return measure(gradient.mul(parameter.mask));
 }
 
 /** Of a packed parameter, what its ops have told. */
-function squaredNormTaken(parameter: SparseParameter, kind: 'all' | 'sketched'): number {
+function squaredNormTaken(parameter: SparseParameter, kind: 'all' | 'sketched'): SquaredNorm {
   const told = parameter.denseGradient.take();
   if (told === undefined) throw new Error(`nobody has told the dense gradient of ${parameter.name}`);
-  if (typeof told === 'number') return told;
+  if (typeof told === 'number' || isNorm(told)) return told;
   return kind === 'all' ? measure(told) : squaredNormOfSketch(told);
 }
 
@@ -94,8 +119,11 @@ function sketch(signs: tf.Tensor2D, dense: tf.Tensor): tf.Tensor {
 }
 
 /** The estimate that a sketch, a temporary, gives. */
-function squaredNormOfSketch(temporary: tf.Tensor): number {
-  return measure(temporary) / sketches;
+function squaredNormOfSketch(temporary: tf.Tensor): SquaredNorm {
+  const all = measure(temporary);
+  const mean = all.div<tf.Tensor1D>(sketches); // a power of two: nothing is rounded
+  all.dispose();
+  return mean;
 }
 
 /** +1 or -1 for each output, [sketches, outputs]. */
@@ -108,8 +136,8 @@ function signsFor(parameter: SparseParameter, index: number, { seed, step }: Dra
 }
 
 /** Sum of squares of a temporary. */
-function measure(temporary: tf.Tensor): number {
-  const sum = sumOfSquares(temporary);
+function measure(temporary: tf.Tensor): tf.Tensor1D {
+  const sum = squares(temporary);
   temporary.dispose();
   return sum;
 }

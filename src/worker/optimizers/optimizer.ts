@@ -1,4 +1,5 @@
 import type { RunConfig } from '../../shared/run-config.js';
+import type { Scale } from '../ops/apply-update.js';
 import type { Parameter, Slot, SlotFills } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
 import { Adam } from './adam.js';
@@ -23,7 +24,7 @@ export interface Optimizer {
    * @param scale factor on all of them, from clipping
    * @param rate factor on the learning rate in this step; 1 unless told
    */
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate?: number): void;
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: Scale, rate?: number): void;
   /**
    * To be called with the validation loss of each epoch.
    * @param epoch counts from 1

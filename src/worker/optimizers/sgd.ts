@@ -1,5 +1,5 @@
 import type { RunConfig } from '../../shared/run-config.js';
-import { applyMomentumSgd, applySgd } from '../ops/apply-update.js';
+import { applyMomentumSgd, applySgd, type Scale } from '../ops/apply-update.js';
 import type { Parameter, Slot } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
 import { LearningRate, learningRateStateSchema } from './learning-rate.js';
@@ -27,7 +27,7 @@ export class Sgd implements Optimizer {
     return this.#learningRate.now;
   }
 
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: Scale, rate = 1): void {
     const rates = { learningRate: this.learningRate * rate, weightDecay: this.#weightDecay, scale };
     for (const [i, parameter] of parameters.entries()) {
       if (this.#momentum === 0) applySgd(parameter, gradients[i], rates);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RunConfig } from '../../shared/run-config.js';
-import { applyAveragedSgd, applySgd } from '../ops/apply-update.js';
+import { applyAveragedSgd, applySgd, type Scale } from '../ops/apply-update.js';
 import { SparseParameter, type Parameter, type Slot, type SlotFills } from '../sparsity/parameter.js';
 import type * as tf from '../tf.js';
 import type { AveragingCause, Optimizer } from './optimizer.js';
@@ -66,7 +66,7 @@ export class SntAsgd implements Optimizer {
     return this.averaging === 'average' ? { activeSince: this.#averagingSteps! } : {};
   }
 
-  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: number, rate = 1): void {
+  step(parameters: readonly Parameter[], gradients: readonly tf.Tensor[], scale: Scale, rate = 1): void {
     const ratesWith = (factor: number) => {
       return { learningRate: this.learningRate * factor, weightDecay: this.#weightDecay, scale };
     };

@@ -6,6 +6,13 @@ import * as tf from '../tf.js';
  */
 export type Wanted = 'matrix' | 'norm' | { readonly signs: tf.Tensor2D };
 
+/** A sum of squares; of an engine whose device computes apart, two floats there whose sum it is. */
+export type SquaredNorm = number | tf.Tensor1D;
+
+export function isNorm(told: tf.Tensor2D | tf.Tensor1D): told is tf.Tensor1D {
+  return told.shape.length === 1;
+}
+
 /**
  * The gradient of all weights of a packed parameter, inactive ones included. It is never stored; while somebody watches,
  * each op that uses the parameter adds its share here during back-propagation, and the watcher takes the sum: one matrix
@@ -18,7 +25,7 @@ export class DenseGradient {
   #wanted: Wanted | 'nothing' = 'nothing';
   #passes = 1;
   #sum: tf.Tensor2D | undefined;
-  #squaredNorm: number | undefined;
+  #squaredNorm: SquaredNorm | undefined;
 
   /**
    * @param wanted signs of a sketch belong to it from now on
@@ -52,16 +59,16 @@ export class DenseGradient {
   }
 
   /** Called where `wanted` is the norm. */
-  addSquaredNorm(squaredNorm: number): void {
+  addSquaredNorm(squaredNorm: SquaredNorm): void {
     if (this.wanted !== 'norm' || this.#squaredNorm !== undefined) throw new Error('the norm alone was not asked for');
-    this.#squaredNorm = squaredNorm;
+    this.#squaredNorm = typeof squaredNorm === 'number' ? squaredNorm : tf.keep(squaredNorm.clone());
   }
 
   /**
-   * The sum of all shares, which now belongs to the caller, or its squared norm; undefined where no op has used the
-   * parameter.
+   * The sum of all shares or its squared norm; undefined where no op has used the parameter. A tensor now belongs to the
+   * caller.
    */
-  take(): tf.Tensor2D | number | undefined {
+  take(): tf.Tensor2D | SquaredNorm | undefined {
     const share = this.#sum ?? this.#squaredNorm;
     this.#sum = undefined;
     this.#squaredNorm = undefined;

@@ -6,7 +6,7 @@ export type EvidenceKind = 'gradient' | 'momentum' | 'before';
 
 /** What is known of one layer. */
 export interface Scores {
-  /** Gradient of every position in the last step, [rows * columns]. */
+  /** Gradient of every position in the last step, or sum of those of the last ones, [rows * columns]. */
   readonly gradient?: Float32Array;
   /** Running mean of that gradient over all steps, likewise. */
   readonly momentum?: Float32Array;
@@ -15,8 +15,8 @@ export interface Scores {
 }
 
 /**
- * What training steps leave behind for topology updates: the gradient of every position at the steps that an update follows, or its
- * running mean over all steps; both are dense, of inactive weights, too, which is what methods that grow by them need and
+ * What training steps leave behind for topology updates: the gradient of every position at the steps that an update follows at once or
+ * soon, or its running mean over all steps; both are dense, of inactive weights, too, which is what methods that grow by them need and
  * pay for. A gradient lives from its step to the update, which may be a validation and a checkpoint later.
  */
 export class Evidence {
@@ -30,9 +30,12 @@ export class Evidence {
     this.#decay = decay;
   }
 
-  /** Whether a step must compute the gradient of inactive weights. */
-  wantsGradient(updateFollows: boolean): boolean {
-    return this.#kinds.has('momentum') || (updateFollows && this.#kinds.has('gradient'));
+  /**
+   * Whether a step must compute the gradient of inactive weights.
+   * @param counts whether it is one of those whose gradient the next update goes by
+   */
+  wantsGradient(counts: boolean): boolean {
+    return this.#kinds.has('momentum') || (counts && this.#kinds.has('gradient'));
   }
 
   /** Whether the step needs to tell the weights from which it set out. */
@@ -52,14 +55,18 @@ export class Evidence {
    * @param whole of every sparse parameter, [rows, columns]
    * @param scale factor on it, from clipping
    */
-  noteGradient(whole: WholeGradients, scale: number, updateFollows: boolean): void {
+  noteGradient(whole: WholeGradients, scale: number | tf.Tensor1D, counts: boolean): void {
     for (const [{ name }, tensor] of whole) {
       const gradient = tensor.dataSync<'float32'>();
       const scores = this.#of(name);
-      if (updateFollows && this.#kinds.has('gradient')) scores.gradient = gradient.slice();
+      if (counts && this.#kinds.has('gradient')) {
+        const sum = scores.gradient;
+        if (sum === undefined) scores.gradient = gradient.slice();
+        else for (let i = 0; i < sum.length; i++) sum[i] += gradient[i];
+      }
       if (!this.#kinds.has('momentum')) continue;
       const momentum = (scores.momentum ??= new Float32Array(gradient.length));
-      const share = (1 - this.#decay) * scale;
+      const share = (1 - this.#decay) * (typeof scale === 'number' ? scale : scale.dataSync<'float32'>()[0]);
       for (let i = 0; i < momentum.length; i++) momentum[i] = this.#decay * momentum[i] + share * gradient[i];
     }
   }
@@ -68,7 +75,7 @@ export class Evidence {
     return this.#scores.get(name) ?? {};
   }
 
-  /** To be called after an update: a gradient serves one, the mean goes on. */
+  /** To be called after an update, or when it does not come: a gradient serves one, the mean goes on. */
   afterUpdate(): void {
     for (const scores of this.#scores.values()) {
       delete scores.gradient;

@@ -14,10 +14,20 @@ export interface Gate {
  * - `activeSince`: how many averaging steps had been done when the weight became active
  * - `moment1`, `moment2`: Adam's means of the gradient and of its square
  * - `velocity`: of SGD with momentum
- * - `wholeAverage`: the running mean of averaging without masks: of every weight, active or not, and so in the masked layout only
+ * - `wholeAverage`: the running mean of averaging without masks
+ * - `wholeMoment1`, `wholeMoment2`: Adam's means where they go on while a weight is inactive
+ *
+ * What is whole is of every weight, active or not, and so in the masked layout only.
  */
-export const slots = ['values', 'average', 'activeSince', 'moment1', 'moment2', 'velocity', 'wholeAverage'] as const;
+export const slots = [
+  ...(['values', 'average', 'activeSince', 'moment1', 'moment2', 'velocity'] as const),
+  ...(['wholeAverage', 'wholeMoment1', 'wholeMoment2'] as const),
+] as const;
 export type Slot = (typeof slots)[number];
+
+function isWhole(slot: Slot): boolean {
+  return slot.startsWith('whole');
+}
 
 /** What each slot holds at a position that has just become active. */
 export type SlotFills = Readonly<Partial<Record<Slot, number>>>;
@@ -84,10 +94,10 @@ abstract class Slots {
   }
 
   /**
-   * Numbers of the active weights, ascending by position: the same in every layout. Of `wholeAverage` all, as they are stored.
+   * Numbers of the active weights, ascending by position: the same in every layout. Of whole slots all, as they are stored.
    */
   read(slot: Slot): Float32Array {
-    return slot === 'wholeAverage' ? this.readStored(slot) : this.active(this.slot(slot));
+    return isWhole(slot) ? this.readStored(slot) : this.active(this.slot(slot));
   }
 
   /** Numbers of the active weights in a tensor of the stored shape, such as a gradient: the inverse of `stored`. */
@@ -102,7 +112,7 @@ abstract class Slots {
 
   /** The inverse of `read`. */
   load(slot: Slot, active: Float32Array): void {
-    if (slot === 'wholeAverage') {
+    if (isWhole(slot)) {
       this.setSlot(slot, tf.tensor(active.slice(), this.wholeShape));
       return;
     }
@@ -119,8 +129,7 @@ abstract class Slots {
 
   /** Gives every active weight the same number. */
   fill(slot: Slot, value: number): void {
-    const count =
-      slot === 'wholeAverage' ? this.wholeShape.reduce((size, length) => size * length, 1) : this.activeCount;
+    const count = isWhole(slot) ? this.wholeShape.reduce((size, length) => size * length, 1) : this.activeCount;
     this.load(slot, new Float32Array(count).fill(value));
   }
 
@@ -177,8 +186,7 @@ export class SparseParameter extends Slots {
   readonly layout: Layout;
   readonly denseGradient = new DenseGradient();
   #pattern: Pattern;
-  #mask: tf.Tensor2D | undefined;
-  #indices: tf.Tensor2D | undefined;
+  readonly #ofPattern = new Map<string, tf.Tensor>();
 
   /**
    * @param shape [outputs, inputs]
@@ -218,24 +226,29 @@ export class SparseParameter extends Slots {
 
   /** Of the masked layout: 1 where a weight is active, 0 elsewhere. */
   get mask(): tf.Tensor2D {
-    this.#mask ??= tf.keep(tf.tensor2d(this.#pattern.toMask(), [...this.shape]));
-    return this.#mask;
+    return this.ofPattern('mask', (pattern) => tf.tensor2d(pattern.toMask(), [...this.shape]));
   }
 
   /** Flat position of each active weight, [active, 1], as scatter and gather of composed ops take it. */
   get indices(): tf.Tensor2D {
-    this.#indices ??= tf.keep(tf.tensor2d(this.#pattern.positions(), [this.activeCount, 1], 'int32'));
-    return this.#indices;
+    return this.ofPattern('indices', (pattern) => tf.tensor2d(pattern.positions(), [this.activeCount, 1], 'int32'));
+  }
+
+  /** A tensor that is made of the pattern when it is first asked for, and lives as long as that is the parameter's. */
+  ofPattern<Kind extends tf.Tensor>(name: string, make: (pattern: Pattern) => Kind): Kind {
+    const made = this.#ofPattern.get(name) ?? tf.keep(make(this.#pattern));
+    this.#ofPattern.set(name, made);
+    return made as Kind;
   }
 
   /**
    * Moves to another pattern. A weight that stays active keeps all its slots; one that was inactive starts with the given
-   * numbers (0 where none is given); what belongs to removed weights is gone, but from `wholeAverage`, which knows no masks.
+   * numbers (0 where none is given); what belongs to removed weights is gone, but from whole slots, which know no masks.
    */
   changePattern(next: Pattern, fills: SlotFills): void {
     const before = this.#pattern.positions();
     const after = next.positions();
-    const changing = slots.filter((slot) => this.has(slot) && slot !== 'wholeAverage');
+    const changing = slots.filter((slot) => this.has(slot) && !isWhole(slot));
     const held = changing.map((slot) => ({ slot, active: this.read(slot) }));
     this.#forgetPattern();
     this.#pattern = next;
@@ -250,10 +263,8 @@ export class SparseParameter extends Slots {
   }
 
   #forgetPattern(): void {
-    this.#mask?.dispose();
-    this.#indices?.dispose();
-    this.#mask = undefined;
-    this.#indices = undefined;
+    tf.dispose([...this.#ofPattern.values()]);
+    this.#ofPattern.clear();
   }
 
   protected pack(stored: Float32Array): Float32Array {

@@ -15,7 +15,7 @@ import { temperatureAt, type Moment } from './schedule.js';
 export function penalised(
   parameters: readonly Parameter[],
   gradients: readonly tf.Tensor[],
-  scale: number,
+  scale: number | tf.Tensor1D,
   penalty: Exclude<Penalty, 'none'>,
   { method, seed, moment }: PenaltyContext,
 ): tf.Tensor[] {

@@ -83,6 +83,25 @@ function firstFrom(start: number, fits: (index: number) => boolean, length: numb
   throw new RangeError('no layer has room');
 }
 
+/**
+ * The global variant of DeepR: the network returns to what it had at first, each weight growing in a layer drawn with a probability in
+ * proportion to what that had at first (G. Bellec et al., 2018; algorithm page 6.3). A layer without room is not drawn.
+ */
+const categorical: Redistribution = (layers, { left, room, seed, update }) => {
+  const budgets = layers.map(budgetOf);
+  const needed = Math.min(Math.max(0, sum(budgets) - sum(left)), sum(room));
+  const words = new RandomWords(seed, 'redistribution', update).words(needed);
+  const grown = layers.map(() => 0);
+  for (const word of words) {
+    const open = budgets.map((budget, i) => (grown[i] < room[i] ? Math.max(budget, Number.MIN_VALUE) : 0));
+    let at = (word / 2 ** 32) * sum(open);
+    let layer = open.findIndex((weight) => weight > 0 && (at -= weight) < 0);
+    if (layer < 0) layer = open.findLastIndex((weight) => weight > 0); // rounding
+    grown[layer] += 1;
+  }
+  return grown;
+};
+
 /** A layer's share is the mean of something over its active weights, before removal. */
 function byMean(statistic: (layer: Layer) => Float32Array): Redistribution {
   return (layers, { left, room, drift }) => {
@@ -128,6 +147,7 @@ export function nextDrift({ adjustment, lacked }: Drift, lacks: number): Drift {
 export const redistributions: Readonly<Record<RedistributionName, Redistribution>> = {
   none,
   nonzeros,
+  categorical,
   magnitude: byMean(({ values }) => values),
   momentum: byMean(({ name, pattern, scores }) => {
     if (scores?.momentum === undefined) throw new Error(`nobody has told the momentum of ${name}`);

@@ -29,6 +29,8 @@ const progressSchema = z.object({
   best: z.object({ epoch: z.int(), loss: z.number(), active: z.int().optional() }).nullable(),
   /** Time spent training and evaluating, over all attempts. */
   trainingMs: z.number(),
+  /** FLOPs of all steps, as they went and were there no masks; null where a checkpoint of an earlier version did not count them. */
+  flops: z.object({ training: z.number(), dense: z.number() }).nullable().prefault(null),
   /** Validation losses of the epochs, where they decide when to stop, and whether they have. */
   validation: z.object({ losses: z.array(z.number()), stalled: z.boolean() }).prefault({ losses: [], stalled: false }),
   /** Epochs after which weights and optimiser went back to where they began; 0 if they have not. */

@@ -1,25 +1,9 @@
-import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
-import { z } from 'zod';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { UserError } from '../../shared/errors.js';
+import { maskFileHead, maskRecord, readMaskBits, type MaskLayer } from '../../system/mask-file.js';
 import { Pattern } from '../sparsity/pattern.js';
 
-/**
- * The masks of a run, from the first to the last, in an append-only file: what age, turnover, overlap and pictures of the
- * connectivity are made from.
- *
- *     magic     SPARMSK1
- *     record    length (uint32, little-endian), CRC-32 of the payload (likewise), payload
- *     record 0  the layers: JSON [{ name, rows, columns }]
- *     record n  the masks after update n - 1: one bit a position (the least significant first), each layer filled up to
- *               whole bytes, all layers XOR the masks before, raw deflate
- *
- * A record that is cut off at the end of the file was being written when the machine stopped, and counts for nothing.
- */
-const magic = Buffer.from('SPARMSK1');
-const layersSchema = z.array(z.object({ name: z.string(), rows: z.int().min(1), columns: z.int().min(1) }));
-export type MaskLayer = z.output<typeof layersSchema>[number];
-
+/** Writes the masks of a run; `system/mask-file.ts` says how they lie in the file. */
 export class MaskLog {
   readonly #path: string;
   #length: number;
@@ -33,8 +17,7 @@ export class MaskLog {
 
   /** Begins a file with the first masks; one that is there is replaced. */
   static create(path: string, names: readonly string[], patterns: readonly Pattern[]): MaskLog {
-    const layers = patterns.map(({ rows, columns }, i) => ({ name: names[i], rows, columns }));
-    const head = Buffer.concat([magic, record(Buffer.from(JSON.stringify(layers)))]);
+    const head = maskFileHead(patterns.map(({ rows, columns }, i) => ({ name: names[i], rows, columns })));
     const file = openSync(path, 'w', 0o600);
     writeAndClose(file, head, 0);
     const nothing = patterns.map(({ rows, columns }) => Pattern.fromPositions(rows, columns, new Int32Array(0)));
@@ -75,7 +58,7 @@ export class MaskLog {
   /** Adds the masks of an update; they are on disk when this returns. */
   append(patterns: readonly Pattern[]): void {
     const before = bitsOf(this.#last);
-    const bytes = record(deflateRawSync(bitsOf(patterns).map((byte, i) => byte ^ before[i])));
+    const bytes = maskRecord(bitsOf(patterns).map((byte, i) => byte ^ before[i]));
     writeAndClose(openSync(this.#path, 'r+'), bytes, this.#length);
     this.#length += bytes.length;
     this.#last = patterns;
@@ -84,28 +67,11 @@ export class MaskLog {
 
 /**
  * All masks of a file, from the initial ones on.
- * @throws UserError where a record that is there whole is damaged
+ * @throws UserError where it is damaged
  */
 export function* readMasks(path: string): Generator<{ layer: MaskLayer; pattern: Pattern }[]> {
-  const bytes = readFileSync(path);
-  const damaged = () => new UserError(`${path} is damaged`);
-  if (!bytes.subarray(0, magic.length).equals(magic)) throw damaged();
-  let layers: MaskLayer[] | undefined;
-  let bits = new Uint8Array(0);
-  for (const payload of payloads(bytes, damaged)) {
-    if (layers === undefined) {
-      layers = layersSchema.parse(JSON.parse(payload.toString('utf8')));
-      bits = new Uint8Array(layers.reduce((sum, layer) => sum + bytesOf(layer), 0));
-      continue;
-    }
-    const change = inflateRawSync(payload);
-    if (change.length !== bits.length) throw damaged();
-    bits = bits.map((byte, i) => byte ^ change[i]);
-    let at = 0;
-    yield layers.map((layer) => {
-      const own = bits.subarray(at, (at += bytesOf(layer)));
-      return { layer, pattern: Pattern.fromBits(layer.rows, layer.columns, own) };
-    });
+  for (const layers of readMaskBits(path)) {
+    yield layers.map(({ layer, bits }) => ({ layer, pattern: Pattern.fromBits(layer.rows, layer.columns, bits) }));
   }
 }
 
@@ -113,28 +79,6 @@ function lastOf(path: string): Pattern[] {
   let last: Pattern[] = [];
   for (const layers of readMasks(path)) last = layers.map(({ pattern }) => pattern);
   return last;
-}
-
-function* payloads(bytes: Buffer, damaged: () => Error): Generator<Buffer> {
-  for (let at = magic.length; at + 8 <= bytes.length;) {
-    const end = at + 8 + bytes.readUInt32LE(at);
-    if (end > bytes.length) return;
-    const payload = bytes.subarray(at + 8, end);
-    if (crc32(payload) !== bytes.readUInt32LE(at + 4)) throw damaged();
-    yield payload;
-    at = end;
-  }
-}
-
-function record(payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(8);
-  head.writeUInt32LE(payload.length, 0);
-  head.writeUInt32LE(crc32(payload), 4);
-  return Buffer.concat([head, payload]);
-}
-
-function bytesOf({ rows, columns }: MaskLayer): number {
-  return Math.ceil((rows * columns) / 8);
 }
 
 function bitsOf(patterns: readonly Pattern[]): Uint8Array {

@@ -43,12 +43,14 @@ export function desk(
   const store = openWritable(join(path, 'sparrow.db'));
   const trainers = new FakeTrainers();
   const runsFolder = join(path, 'runs');
-  const reader = new StoreReader(store.path, readerThread);
+  const [reader, analyst] = [1, 2].map(() => new StoreReader(store.path, readerThread));
   const workbench = new Workbench({
     store,
     reader,
+    analyst,
     runsFolder,
     corporaFolder: join(path, 'corpora'),
+    corpusProgram: join(import.meta.dirname, '../../../out/main/corpus-process.js'),
     patience: { startMs: 60_000, silenceMs: 60_000, stopMs: 60_000 },
     runsPerDevice: options.runsPerDevice ?? 1,
     spawn: trainers.spawn,
@@ -58,7 +60,7 @@ export function desk(
   onTestFinished(async () => {
     for (const trainer of trainers.all) trainer.end();
     await workbench.close(() => false);
-    await reader.close();
+    await Promise.all([reader.close(), analyst.close()]);
     store.close();
     rmSync(path, { recursive: true, force: true });
   });

@@ -108,9 +108,14 @@ export const told = {
     removingRate: 0.8,
     tokensPerSecond: 1000,
   }),
+  evaluation: {
+    ...{ type: 'evaluation', step: 10, epoch: 1, trainingLoss: 3, loss: 3, perplexity: 21, best: true, averaged: true },
+  },
+  averaging: { type: 'averaging', step: 5, epoch: 1, cause: 'configured' },
   checkpoint: { type: 'checkpoint', step: 5, epoch: 0, file: 'step-5.json', bytes: 100 },
   paused: { type: 'paused', step: 5, epoch: 0 },
   stopped: { type: 'stopped', step: 5, epoch: 0 },
+  failed: { type: 'failed', message: 'it diverged' },
   finished: {
     type: 'finished',
     step: 30,

@@ -5,7 +5,8 @@ import { explained, UserError } from '../../../shared/errors.js';
 import { tableRow } from '../../../shared/run-table.js';
 import { metricNames } from '../../../shared/series.js';
 import { databaseFile } from '../../data-folder.js';
-import { writeCsv, type CsvTable } from '../../store/csv.js';
+import type { CsvTable } from '../../../shared/csv.js';
+import { writeCsv } from '../../store/csv.js';
 import { comparisonTable, longCurves, runsTable, sparsityTable, wideCurves } from '../../store/exports.js';
 import { openReadable } from '../../store/open.js';
 import type { ReadableStore } from '../../store/store.js';
@@ -41,7 +42,7 @@ export function exportCommand(): Command {
       if (unknown !== undefined) throw new UserError(`${unknown}: no such metric; there are ${metricNames.join(', ')}`);
       const rows = (await readRunsNamed(ids)).map(({ record, state }) => tableRow(record, state));
       const metrics = metric.length === 0 ? metricNames : metric;
-      await write(csv, (store) => {
+      await writeTable(csv, (store) => {
         switch (what) {
           case 'curves':
             return longCurves(store, ids, metrics);
@@ -86,7 +87,7 @@ export function compareCommand(): Command {
         }
         if (json === true) process.stdout.write(`${JSON.stringify(comparison)}\n`);
         else if (csv === undefined) process.stdout.write(sideBySide(comparison));
-        if (csv !== undefined) await write(csv, () => comparisonTable(comparison));
+        if (csv !== undefined) await writeTable(csv, () => comparisonTable(comparison));
       },
     );
 }
@@ -117,7 +118,7 @@ function sideBySide({ runs, reach, differences }: Comparison): string {
 }
 
 /** A file takes its name when it is whole. */
-async function write(file: string, tableOf: (store: ReadableStore) => CsvTable): Promise<void> {
+export async function writeTable(file: string, tableOf: (store: ReadableStore) => CsvTable): Promise<void> {
   const store = openReadable(databaseFile());
   try {
     if (file === '-') {

@@ -1,6 +1,6 @@
 import { jsonSafe } from '../../../shared/numbers.js';
 import type { RunEvent, RunEventOf } from '../../../shared/run-events.js';
-import { barLine, duration, integer, perplexity } from './text.js';
+import { barLine, duration, integer, nats, perplexity } from './text.js';
 
 /** Shows a run as it goes. */
 export interface Progress {
@@ -137,7 +137,7 @@ class Bar {
     const parts = [`${Math.floor(100 * share)}%`, `epoch ${epoch}/${epochs}`, this.#doing()];
     if (this.#report !== undefined) parts.push(`${integer(this.#report.tokensPerSecond)} words/s`);
     if (this.#evaluation !== undefined) parts.push(`validation ${perplexity(this.#evaluation.perplexity)}`);
-    if (this.#report !== undefined) parts.push(`loss ${this.#report.loss.toFixed(3)}`);
+    if (this.#report !== undefined) parts.push(`loss ${nats(this.#report.loss)}`);
     return barLine(width, share, parts);
   }
 

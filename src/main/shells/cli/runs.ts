@@ -7,7 +7,7 @@ import { tableRow } from '../../../shared/run-table.js';
 import { runsFolder } from '../../data-folder.js';
 import { earlierRuns } from '../../earlier-runs.js';
 import { readRuns, readRunsNamed, withStore } from './read-runs.js';
-import { integer, list, percent, perplexity, table } from './text.js';
+import { flopsSaid, integer, list, percent, perplexity, table } from './text.js';
 
 /** `sparrow runs [--filter EXPRESSION] [--trash] [--json]` */
 export function runsCommand(): Command {
@@ -73,12 +73,14 @@ function details({ record, state }: RunView): string {
   if (name !== id) pairs.push(['name', name]);
   pairs.push(['state', said(state)], ['created', new Date(created).toISOString()]);
   pairs.push(['progress', `epoch ${progress.epoch} of ${config.training.epochs}, step ${integer(progress.step)}`]);
-  const { loss, tokensPerSecond, bestValidationPerplexity, testPerplexity, parameters, engine } = progress;
+  const { loss, tokensPerSecond, bestValidationPerplexity, testPerplexity, parameters, engine, flops, flopsOfDense } =
+    progress;
   if (parameters !== null) {
     const share = percent(parameters.active / parameters.total);
     pairs.push(['parameters', `${integer(parameters.active)} active of ${integer(parameters.total)} (${share})`]);
   }
   if (engine !== null) pairs.push(['engine', engine]);
+  if (flops !== null) pairs.push(['training FLOPs', flopsSaid(flops, flopsOfDense)]);
   if (loss !== null) pairs.push(['training loss', loss.toFixed(4)]);
   if (tokensPerSecond !== null) pairs.push(['speed', `${integer(tokensPerSecond)} words/s`]);
   if (bestValidationPerplexity !== null) pairs.push(['best validation', perplexity(bestValidationPerplexity)]);

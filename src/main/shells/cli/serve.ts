@@ -54,6 +54,12 @@ export async function serveUntilEnd(
     if (!asked.aborted) await once(asked, 'abort');
   } finally {
     spent.abort();
+    const busy = await served.host.underWay().catch(() => []);
+    if (busy.length > 0) {
+      say(
+        `${busy.map(({ id }) => id).join(', ')}: a checkpoint is written before Sparrow ends (Ctrl+C again: at once, without)`,
+      );
+    }
     const waiting = await served.close();
     const verb = waiting.length === 1 ? 'waits' : 'wait';
     if (waiting.length > 0) say(`${waiting.join(', ')} ${verb} with a checkpoint: the next Sparrow goes on`);

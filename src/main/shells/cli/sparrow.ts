@@ -11,10 +11,13 @@ import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
 import { queueCommand } from './queue.js';
 import { presetsCommand } from './presets.js';
+import { reportCommand } from './report.js';
+import { reproduceCommand } from './reproduce.js';
 import { runsCommand, showCommand } from './runs.js';
 import { serveCommand } from './serve.js';
 import { oneLine, tell } from './tell.js';
 import { startCommand } from './start.js';
+import { topologyCommand } from './topology.js';
 import { resumeCommand, trainCommand } from './train.js';
 
 /**
@@ -44,7 +47,10 @@ for (const command of [
   renameCommand(),
   exportCommand(),
   compareCommand(),
+  topologyCommand(),
   presetsCommand(),
+  reproduceCommand(),
+  reportCommand(),
   dataCommand(),
   serveCommand(),
   benchCommand(),

@@ -1,12 +1,12 @@
 import type { RunEvent, RunEventOf } from '../../../shared/run-events.js';
-import { duration, integer, list, percent, perplexity, table } from './text.js';
+import { duration, flopsSaid, integer, list, percent, perplexity, table } from './text.js';
 
 /** The closing tables of a finished run: what it reached, and where its weights went. */
 export function summary(run: string, events: readonly RunEvent[]): string {
   const started = last(events, 'started');
   const finished = last(events, 'finished');
   if (started === undefined || finished === undefined) return '';
-  const { parameters } = started;
+  const parameters = finished.parameters ?? started.parameters;
   const pairs: [string, string][] = [
     ['run', run],
     ['test perplexity', perplexity(finished.testPerplexity)],
@@ -24,6 +24,18 @@ export function summary(run: string, events: readonly RunEvent[]): string {
   }
   const share = percent(parameters.active / parameters.total);
   pairs.push(['parameters', `${integer(parameters.active)} active of ${integer(parameters.total)} (${share})`]);
+  if (finished.units !== undefined) {
+    const units = finished.units.map(({ layer, left, of }) => `${integer(left)} of ${integer(of)} in ${layer}`);
+    pairs.push(['hidden units', units.join(', ')]);
+  }
+  const trained = last(events, 'evaluation')?.flops;
+  if (trained !== undefined) {
+    pairs.push(['training FLOPs', flopsSaid(trained.training, trained.training / trained.dense)]);
+  }
+  if (finished.flopsPerWord !== undefined) {
+    const { sparse, dense } = finished.flopsPerWord;
+    pairs.push(['FLOPs of a word', flopsSaid(sparse, sparse / dense)]);
+  }
   pairs.push(['time', `${duration(finished.trainingMs)} for ${integer(finished.step)} steps`]);
   const gates = gateTable(events);
   return `\n${list(pairs)}${gates === '' ? '' : `\n${gates}`}`;

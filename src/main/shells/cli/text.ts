@@ -1,5 +1,5 @@
 /** Text for people on a terminal: aligned tables, bars, durations. */
-export { bytes, integer, percent, perplexity } from '../../../shared/text.js';
+export { bytes, integer, nats, percent, perplexity } from '../../../shared/text.js';
 
 /** 83000 -> 1 min 23 s */
 export function duration(ms: number): string {
@@ -8,6 +8,11 @@ export function duration(ms: number): string {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** 2.84e16, 0.330 of dense */
+export function flopsSaid(flops: number, ofDense: number | null): string {
+  return `${flops.toExponential(2).replace('e+', 'e')}${ofDense === null ? '' : `, ${ofDense.toFixed(3)} of dense`}`;
 }
 
 const barSize = { least: 10, most: 40 };

@@ -14,12 +14,14 @@ import {
 import { channels } from '../../../shared/bridge.js';
 import { explained, messageOf } from '../../../shared/errors.js';
 import { dataFolder, prepareDataFolder } from '../../data-folder.js';
+import { hostOfAuto } from '../../trainers/probe.js';
 import { electronTrainers } from '../../trainers/utility-trainers.js';
 import { mainPortWire } from '../../transports/main-port-wire.js';
 import { tell } from '../cli/tell.js';
 import { Host } from '../host.js';
 import { pageFolder, requirePage } from '../page/files.js';
 import { startedByNpm, windowIsOpen } from '../start-signals.js';
+import { closingQuestion } from './closing.js';
 import { guardContents, guardSession, openLink } from './guards.js';
 import { menuTemplate } from './menu.js';
 import { answerPage } from './page.js';
@@ -50,7 +52,8 @@ function start(): void {
 
 async function open(): Promise<void> {
   requirePage(pageFolder);
-  const host = await Host.open(tell, { spawn: electronTrainers({ utilityProcess, MessageChannelMain }) });
+  const spawn = electronTrainers({ utilityProcess, MessageChannelMain }, { auto: await hostOfAuto() });
+  const host = await Host.open(tell, { spawn });
   endWith(host);
   guardSession(session.defaultSession);
   protocol.handle(scheme, (request) => answerPage(pageFolder, request));
@@ -97,13 +100,12 @@ async function show(): Promise<void> {
   await window.loadURL(pageUrl);
 }
 
-/** However it is asked to end, what is under way has a checkpoint first. */
+/** However it is asked to end, what is under way has a checkpoint first. A person is told of that, and may change their mind. */
 function endWith(host: Host): void {
-  let state: 'open' | 'closing' | 'closed' = 'open';
-  app.on('before-quit', (event) => {
-    if (state === 'closed') return;
-    event.preventDefault();
-    if (state === 'closing') return;
+  let state: 'open' | 'asking' | 'closing' | 'closed' = 'open';
+  const isEnding = () => state === 'closing' || state === 'closed';
+  const end = () => {
+    if (isEnding()) return;
     state = 'closing';
     for (const window of BrowserWindow.getAllWindows()) window.hide();
     host
@@ -113,15 +115,38 @@ function endWith(host: Host): void {
         state = 'closed';
         app.quit();
       });
+  };
+  const ask = async () => {
+    state = 'asking';
+    const question = closingQuestion((await host.underWay()).map(({ name }) => name));
+    if (question !== undefined) {
+      const { response } = await dialog.showMessageBox(question);
+      if (isEnding()) return; // a signal did not wait for the answer
+      if (response === question.cancelId) {
+        state = 'open';
+        return;
+      }
+    }
+    end();
+  };
+  app.on('before-quit', (event) => {
+    if (state === 'closed') return;
+    event.preventDefault();
+    if (state !== 'open') return;
+    ask().catch((error: unknown) => {
+      tell(error);
+      end();
+    });
   });
-  app.on('window-all-closed', () => {
-    if (process.platform !== 'darwin') app.quit(); // there programs stay, and so do their runs
-  });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
+  app.on('browser-window-created', (_event, window) => {
+    window.on('close', (event) => {
+      if (state === 'closed' || process.platform === 'darwin') return; // there programs stay, and so do their runs
+      event.preventDefault(); // it stays while its person is asked
       app.quit();
     });
-  }
+  });
+  app.on('window-all-closed', () => undefined); // of itself Electron would quit, on macOS as well
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 }
 
 /** There is no window that could say it; where `npm start` waits, it does. */

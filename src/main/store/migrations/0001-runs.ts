@@ -4,6 +4,8 @@
  * `metrics.kind`: 0 is a finite value; of NaN (1), infinity (2) and minus infinity (3) there is no value.
  * What a topology update or a checkpoint has told goes when its event is replaced: the foreign keys say so. Metrics are too
  * many for that; `replace.ts` removes them.
+ *
+ * `histograms` was never filled: magnitudes are told by events. The next migration there is a need for can drop it.
  */
 export const runs = `
 CREATE TABLE runs (

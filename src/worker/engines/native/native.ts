@@ -1,5 +1,5 @@
 import { dropThreshold, purposeNumber } from '../../random/random.js';
-import type { AdamStep, AveragingStep, MomentumStep, Step } from '../../ops/apply-update.js';
+import { numberOf, type AdamStep, type AveragingStep, type MomentumStep, type Step } from '../../ops/apply-update.js';
 import type { DecodeAttributes } from '../../ops/decode-and-cross-entropy.js';
 import type { DropoutDraw } from '../../ops/dropout-mask.js';
 import type { EmbeddingAttributes } from '../../ops/embedding.js';
@@ -210,7 +210,7 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
   register<Step>('SparrowApplySgd', ({ values, gradient }, step, memory) => {
     const mask = maskOf(step.parameter, memory);
     engine.sgd(
-      ...([memory.floats(values), memory.floats(gradient), mask, step.scale, step.weightDecay] as const),
+      ...([memory.floats(values), memory.floats(gradient), mask, numberOf(step.scale), step.weightDecay] as const),
       step.learningRate,
     );
     return [values];
@@ -220,7 +220,13 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
     const mask = maskOf(step.parameter, memory);
     engine.averagedSgd(
       ...([memory.floats(values), memory.floats(gradient), mask, memory.floats(average)] as const),
-      ...([memory.floats(activeSince), step.averagingStep, step.scale, step.weightDecay, step.learningRate] as const),
+      ...([
+        memory.floats(activeSince),
+        step.averagingStep,
+        numberOf(step.scale),
+        step.weightDecay,
+        step.learningRate,
+      ] as const),
     );
     return [values, average];
   });
@@ -229,7 +235,8 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
   register<MomentumStep>('SparrowApplyMomentumSgd', ({ values, gradient, velocity }, step, memory) => {
     const mask = maskOf(step.parameter, memory);
     const [w, g, v] = [memory.floats(values), memory.floats(gradient), memory.floats(velocity)];
-    const { scale, weightDecay, learningRate, momentum } = step;
+    const { weightDecay, learningRate, momentum } = step;
+    const scale = numberOf(step.scale);
     for (let i = 0; i < w.length; i++) {
       const next = momentum * v[i] + (scale * g[i] + weightDecay * w[i]);
       v[i] = mask === null ? next : next * mask[i];
@@ -239,13 +246,15 @@ function registerUpdates(engine: NativeEngine, register: Register): void {
   });
 
   register<AdamStep>('SparrowApplyAdam', ({ values, gradient, moment1, moment2 }, step, memory) => {
-    const { beta1, beta2, epsilon, scale, weightDecay } = step;
+    const { beta1, beta2, epsilon, weightDecay } = step;
     const mask = maskOf(step.parameter, memory);
+    const [w, ofMoments] = [memory.floats(values), step.denseMoments ? null : mask];
     engine.adam(
-      ...([memory.floats(values), memory.floats(gradient), mask, memory.floats(moment1)] as const),
-      ...([memory.floats(moment2), scale, weightDecay, beta1, beta2, epsilon] as const),
+      ...([w, memory.floats(gradient), ofMoments, memory.floats(moment1)] as const),
+      ...([memory.floats(moment2), numberOf(step.scale), weightDecay, beta1, beta2, epsilon] as const),
       ...([Math.sqrt(1 - beta2 ** step.step), step.learningRate / (1 - beta1 ** step.step)] as const),
     );
+    if (step.denseMoments && mask !== null) engine.multiply(w, mask, w);
     return [values, moment1, moment2];
   });
 }
