@@ -18,4 +18,5 @@ process.send = function (message, ...rest) {
   return send.call(process, message, ...rest);
 };
 
-await import(new URL('../../out/main/trainer-process.js', import.meta.url).href); // not read by the checker of types
+const bundle = '../../out/main/trainer-process.js'; // its types are not for the checker
+await import(bundle);
