@@ -20,6 +20,11 @@ export const engines = {
     host: 'any',
     layouts: ['packed', 'masked'],
   },
+  tensorflow: {
+    sentence: 'TensorFlow, on NVIDIA GPUs with CUDA or on the processor: dense products under masks.',
+    host: 'node',
+    layouts: ['masked'],
+  },
   webgpu: {
     sentence: 'Kernels for GPUs of any maker, through WebGPU: packed sparse weights, without CUDA.',
     host: 'node',
@@ -61,6 +66,7 @@ export const deviceIdPattern = /^(auto|cpu|(cuda|gpu):\d{1,3})$/;
  * for tests and for those who ask for them.
  */
 export const preference: readonly (readonly [EngineName, DeviceKind])[] = [
+  ['tensorflow', 'gpu'],
   ['webgpu', 'gpu'],
   ['native', 'cpu'],
   ['wasm', 'cpu'],

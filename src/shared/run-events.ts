@@ -37,17 +37,20 @@ const layerDescription = z.object({
   gates: z.array(z.object({ name: z.string(), rows: count })),
 });
 
+/** What computes a run. */
+export const engineSchema = z.object({
+  name: z.string(),
+  /** Of its libraries. */
+  version: z.string(),
+  threads: count,
+  features: z.array(z.string()),
+  /** What it computes on, with its driver. Runs of earlier versions have not told it. */
+  device: deviceSchema.optional(),
+});
+
 export const startedSchema = z.object({
   type: z.literal('started'),
-  engine: z.object({
-    name: z.string(),
-    /** Of its libraries. */
-    version: z.string(),
-    threads: count,
-    features: z.array(z.string()),
-    /** What it computes on, with its driver. Runs of earlier versions have not told it. */
-    device: deviceSchema.optional(),
-  }),
+  engine: engineSchema,
   layout: z.enum(['packed', 'masked']),
   corpus: z.object({
     name: z.string(),
@@ -185,7 +188,7 @@ export const runEventTypes = runEventSchema.options.map(({ shape }) => shape.typ
 export type RunEventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
 /** Whether an engine works on this machine, on one of its devices. */
-const engineReport = z.object({
+export const engineReportSchema = z.object({
   name: z.enum(engineNames),
   works: z.boolean(),
   /** Version and features, or why it does not work. */
@@ -195,7 +198,7 @@ const engineReport = z.object({
   /** Where it could be tried. */
   devices: z.array(deviceSchema),
 });
-export type EngineReport = z.output<typeof engineReport>;
+export type EngineReport = z.output<typeof engineReportSchema>;
 
 /** What `bench step` has measured. */
 export const stepBenchmarkSchema = z.object({
@@ -243,7 +246,7 @@ export const trainerMessageSchema = z.union([
   z.strictObject({ sequence: count, event: runEventSchema }),
   z.strictObject({ alive: z.literal(true) }),
   z.strictObject({ refused: failureSchema }),
-  z.strictObject({ engine: engineReport }),
+  z.strictObject({ engine: engineReportSchema }),
   z.strictObject({ benchmark: stepBenchmarkSchema }),
   z.strictObject({ facts: runFactsSchema }),
 ]);

@@ -1,3 +1,4 @@
+import { engineInWords } from './engine-words.js';
 import type { RunEvent, RunEventOf } from './run-events.js';
 import type { RunProgress } from './run-records.js';
 
@@ -21,6 +22,7 @@ export function progressAfter(progress: RunProgress, sequence: number, event: Ru
         stepsPerEpoch: event.stepsPerEpoch,
         parameters: event.parameters,
         engine: event.engine.name,
+        computedBy: engineInWords(event.engine),
       };
     case 'step':
       return {

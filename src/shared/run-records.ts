@@ -75,6 +75,8 @@ export const runProgressSchema = z.object({
   testPerplexity: z.number().nullable(),
   parameters: z.object({ total: count, active: count }).nullable(),
   engine: z.string().nullable(),
+  /** The engine with the versions of its libraries, its device and that one's driver. */
+  computedBy: z.string().nullable(),
 });
 export type RunProgress = z.output<typeof runProgressSchema>;
 

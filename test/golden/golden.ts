@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { engines } from '../../src/shared/engines.js';
 import { messageOf } from '../../src/shared/errors.js';
 import { parseRunConfig } from '../../src/shared/run-config.js';
 import { startEngine } from '../../src/worker/engines/engine.js';
@@ -18,10 +19,10 @@ async function main(): Promise<number> {
   const [folder = join(import.meta.dirname, '../../test/golden/cases'), ...rest] = positionals;
   if (rest.length > 0) throw new Error(`one folder at a time: ${rest.join(' ')} is too many`);
   const cases = readCases(folder);
-  await startEngine(parseRunConfig({ device: { engine: values.engine } }).device);
+  const engine = await startEngine(parseRunConfig({ device: { engine: values.engine } }).device);
   let failures = 0;
   for (const golden of cases) {
-    for (const verdict of runCase(golden)) {
+    for (const verdict of runCase(golden, engines[engine.name].layouts)) {
       if (verdict.status === 'fail') failures += 1;
       process.stdout.write(`${values.json === true ? asJson(verdict) : asText(verdict)}\n`);
     }

@@ -37,6 +37,7 @@ function record(id: string, config: PartialRunConfig, progress: Partial<RunRecor
       },
       ...{ validationPerplexity: null, bestValidationPerplexity: null, testPerplexity: null, parameters: null },
       engine: null,
+      computedBy: null,
       ...progress,
     },
   };

@@ -5,9 +5,11 @@ import { parseRunConfig, type PartialRunConfig } from '../../src/shared/run-conf
 import type { RunEvent, RunEventOf } from '../../src/shared/run-events.js';
 import { startEngine } from '../../src/worker/engines/engine.js';
 import { openRun, type Run } from '../../src/worker/run.js';
+import { whyNoTensorflow } from '../../src/worker/engines/tensorflow/library.js';
 import * as tf from '../../src/worker/tf.js';
 import { train } from '../../src/worker/trainer.js';
 import { story } from '../support/sparrow.js';
+import { memoryInUse } from './support/memory.js';
 import { skipWithoutGpu } from './support/webgpu.js';
 import { skipWithoutNative } from './support/native.js';
 import { temporaryFolder } from './support/temp-folder.js';
@@ -208,7 +210,7 @@ describe('the native engine', () => {
   });
 });
 
-describe('the webgpu engine', () => {
+describe('the webgpu engine', { timeout: 600_000 }, () => {
   skipWithoutGpu();
   skipWithoutNative();
 
@@ -268,5 +270,79 @@ describe('where the native engine is not there', () => {
     const result = await trainedOn({ engine: 'auto' }, { config });
     expect(result.end).toBe('finished');
     expect(of(result, 'started')[0]).toMatchObject({ engine: { name: 'wasm', threads: 1 }, layout: 'masked' });
+  });
+});
+
+describe('the tensorflow engine', () => {
+  skipWithoutNative();
+  const reason = whyNoTensorflow();
+  beforeEach((context) => {
+    if (reason !== undefined) context.skip(`the tensorflow engine is not there: ${reason}`);
+  });
+  const onProcessor: Device = { engine: 'tensorflow', id: 'cpu', threads: 2 };
+
+  test('trains as native does, step for step, through updates of the topology and averaging', async () => {
+    const ours = await trainedOn(onProcessor);
+    const native = await wholeRun('native');
+    expect(of(ours, 'started')[0]).toMatchObject({
+      engine: { name: 'tensorflow', device: { id: 'cpu' } },
+      layout: 'masked',
+    });
+    expect(of(ours, 'step')).toHaveLength(200);
+    for (const field of ['loss', 'gradientNorm'] as const) {
+      const told = (result: Result) => of(result, 'step').map((event) => event[field]);
+      expect(apart(told(ours), told(native)), field).toBeLessThan(1e-4);
+    }
+    const losses = (result: Result) => of(result, 'evaluation').map(({ loss }) => loss);
+    expect(apart(losses(ours), losses(native))).toBeLessThan(1e-4);
+    expect(ours.masks).toBe(native.masks);
+  });
+
+  test('tells the same run to the last bit when it is trained again, and when it is stopped and goes on', async () => {
+    const config = { ...small, training: { ...small.training, epochs: 3 } };
+    const whole = await trainedOn(onProcessor, { config });
+    const again = await trainedOn(onProcessor, { config });
+    expect(story(again.events)).toEqual(story(whole.events));
+    const begun = await trainedOn(onProcessor, { config, stopAfter: 11 });
+    const resumed = await trainedOn(onProcessor, { config, before: begun });
+    expect(of(resumed, 'step')).toEqual(
+      of(whole, 'step').map((step, i) => ({ ...step, tokensPerSecond: of(resumed, 'step')[i].tokensPerSecond })),
+    );
+    expect(resumed.masks).toBe(whole.masks);
+  });
+
+  for (const [first, second, stopAfter] of [
+    ['native', 'tensorflow', 53],
+    ['tensorflow', 'native', 150], // averaging
+  ] as const) {
+    test(`a run that was begun on ${first} goes on on ${second} and ends as it would have`, async () => {
+      const device = (engine: 'native' | 'tensorflow'): Device =>
+        engine === 'native' ? { engine, threads: 1 } : onProcessor;
+      const whole = await wholeRun('native');
+      const begun = await trainedOn(device(first), { stopAfter });
+      const resumed = await trainedOn(device(second), { before: begun });
+      expect(resumed.end).toBe('finished');
+      expect(of(resumed, 'started').map(({ engine }) => engine.name)).toEqual([first, second]);
+      const losses = (result: Result) => of(result, 'step').map(({ loss }) => loss);
+      expect(apart(losses(resumed), losses(whole))).toBeLessThan(1e-4);
+      expect(resumed.masks).toBe(whole.masks);
+    });
+  }
+
+  test('trains in the masked layout where the packed one was asked for', async () => {
+    const config = { ...small, training: { ...small.training, epochs: 1 } };
+    const run = await trainedOn({ ...onProcessor, layout: 'packed' }, { config });
+    expect(of(run, 'started')[0].layout).toBe('masked');
+  });
+
+  test('keeps nothing of 2,000 steps', { timeout: 600_000 }, async () => {
+    const after = async (epochs: number) => {
+      await trainedOn(onProcessor, { config: { ...small, training: { ...small.training, epochs } } });
+      return memoryInUse();
+    };
+    const early = await after(60);
+    const late = await after(250);
+    expect(late.tensors).toBe(early.tensors);
+    expect(late.residentBytes).toBeLessThan(early.residentBytes + 32 * 2 ** 20);
   });
 });

@@ -502,6 +502,46 @@ describe('limits of the cells', () => {
   });
 
   test('an ON-LSTM whose master gates are all 1 is an LSTM', () => {
+    const sizes: ModelSettings = { embedding: 4, hidden: 4, layers: 1 };
+    const onLstm = modelOf('on-lstm', 'dense', { ...sizes, chunk: 1 });
+    const lstm = modelOf('stacked-lstm', 'dense', sizes);
+    const valuesOf = (model: LanguageModel, name: string) =>
+      model.parameters.find((parameter) => parameter.name === name)!.read('values');
+    for (const parameter of lstm.parameters) {
+      const values = valuesOf(onLstm, parameter.name.replace('lstm.', 'onlstm.'));
+      if (!parameter.name.startsWith('lstm.')) {
+        parameter.load('values', values);
+        continue;
+      }
+      // Eight rows of master gates, then output, cell, input and forget gate; an LSTM has input, forget, cell and output.
+      const blocks = [4, 5, 3, 2].map((block) =>
+        values.slice((block * values.length) / 6, ((block + 1) * values.length) / 6),
+      );
+      parameter.load('values', Float32Array.from(blocks.flatMap((block) => [...block])));
+    }
+    // cumax of all weight on the last master is [0, 0, 0, 1], on the first one [1, 1, 1, 1].
+    for (const [part, master] of [
+      ['weight_ih', 0],
+      ['weight_hh', 0],
+      ['bias_ih', 40],
+      ['bias_hh', 0],
+    ] as const) {
+      const parameter = onLstm.parameters.find(({ name }) => name === `onlstm.0.${part}`)!;
+      const values = parameter.read('values').fill(0, 0, (2 * parameter.read('values').length) / 6);
+      parameter.load('values', master === 0 ? values : values.with(3, master).with(4, master));
+    }
+    const state = [0.3, 0.5];
+    const [ofOnLstm, ofLstm] = [after(onLstm, state), after(lstm, state)];
+    // The last master input gate is 1 minus the whole sum, and so always 0: what is left are the units before it.
+    for (const which of [0, 1]) {
+      expect(relativeError(ofOnLstm[which].slice(0, 3), ofLstm[which].slice(0, 3))).toBeLessThan(1e-5);
+      expect(ofOnLstm[which][3]).not.toBeCloseTo(ofLstm[which][3], 3);
+    }
+    dispose(onLstm);
+    dispose(lstm);
+  });
+
+  test('master gates of an ON-LSTM are cumulative sums of a softmax', () => {
     // One chunk: cumax of one number is 1, so m_f = 1 and m_i = 0, where c = f̂ c' = c' whatever f is.
     const oneChunk = zeroed('on-lstm', { embedding: 4, hidden: 4, layers: 1, chunk: 4 });
     expect(after(oneChunk, [0.3, 0.5])[1]).toEqual([0.5, 0.5, 0.5, 0.5]);
@@ -540,6 +580,8 @@ describe('limits of the cells', () => {
         .tanh();
       const scores = tf.matMul(vectors, (model.parameters[0].values as tf.Tensor2D).transpose());
       expect(relativeError(logits.dataSync(), tf.logSoftmax(scores).dataSync())).toBeLessThan(1e-5);
+      // Their logarithms are told: the shares of the softmaxes add up to 1, and every word has the floor.
+      for (const sum of tf.sum(tf.exp(logits), 1).dataSync()) expect(sum).toBeCloseTo(1 + words * 1e-8, 5);
     });
     dispose(model);
   });

@@ -77,7 +77,9 @@ for (const [name, update] of Object.entries(updates)) {
   });
 }
 
-test('2,000 windows are handed over one at a time, and leave neither tensors nor memory behind', async () => {
+const long = { timeout: 600_000 };
+
+test('2,000 windows are handed over one at a time, and leave neither tensors nor memory behind', long, async () => {
   const folder = temporaryFolder();
   const config = parseRunConfig({
     model: { embedding: 2, hidden: 2, layers: 1, dropout: { output: 0.1 } },

@@ -2,6 +2,7 @@ import { implement } from '@orpc/server';
 import { contract } from '../../shared/contract/contract.js';
 import { toContractError } from '../../shared/contract/errors.js';
 import { protocol } from '../../shared/contract/protocol.js';
+import { bestOf, probeEngines } from '../trainers/probe.js';
 import { aboutOwner } from '../workbench/about.js';
 import type { Workbench } from '../workbench/workbench.js';
 
@@ -104,6 +105,11 @@ export function routerOf(workbench: Workbench, version: string) {
       reproduce: os.tables.reproduce.handler(async ({ input }) => ({ runs: await tables.reproduce(input) })),
     },
     about: os.about.handler(() => aboutOwner(version, database)),
+    devices: os.devices.handler(async () => {
+      const reports = await probeEngines();
+      const best = bestOf(reports);
+      return reports.map((report) => ({ ...report, auto: report === best }));
+    }),
     settings: {
       get: os.settings.get.handler(({ input: { name } }) => {
         const value = views.setting(name);

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { engineInWords } from '../../shared/engine-words.js';
+import { engineSchema } from '../../shared/run-events.js';
 import { activeAfter } from '../../shared/run-progress.js';
 import { runProgressSchema, type RunProgress } from '../../shared/run-records.js';
 import type { Connection } from './connection.js';
@@ -8,7 +10,7 @@ import { decode } from './json.js';
 const startedSchema = z.object({
   stepsPerEpoch: z.int(),
   parameters: z.object({ total: z.int(), active: z.int() }),
-  engine: z.object({ name: z.string() }),
+  engine: engineSchema,
 });
 const finishedSchema = startedSchema.pick({ parameters: true }).partial();
 const placeSchema = z.object({ step: z.int(), epoch: z.int() });
@@ -70,6 +72,7 @@ export function progressOf(connection: Connection, key: number, what: string): R
       (last.lastEvent === 'finished' ? testedOf(connection, key, last.nextSequence - 1, what) : null) ??
       (started === undefined ? null : parametersNow(connection, key, started.parameters)),
     engine: started?.engine.name ?? null,
+    computedBy: started === undefined ? null : engineInWords(started.engine),
   };
   return parseRow(runProgressSchema, progress, what);
 }

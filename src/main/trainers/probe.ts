@@ -12,6 +12,7 @@ import {
   type TrainerMessage,
 } from '../../shared/run-events.js';
 import { whenGone } from '../child.js';
+import { LastWords } from './last-words.js';
 import { plainNode } from './plain-node.js';
 
 /**
@@ -29,19 +30,33 @@ export async function probeEngines(): Promise<EngineReport[]> {
   return perEngine.flat();
 }
 
+/** What `auto` comes to. */
+export function bestOf(reports: readonly EngineReport[]): EngineReport | undefined {
+  return preference
+    .map(([engine, kind]) =>
+      reports.find(({ name, works, device }) => works && name === engine && device?.kind === kind),
+    )
+    .find((report) => report !== undefined);
+}
+
 /** Where the engine may live that `auto` comes to on this machine. A window waits for it: a driver that takes long is left alone. */
 export async function hostOfAuto(): Promise<Host> {
   for (const [engine, kind] of preference) {
     if (plainNode() === undefined || engines[engine].host === 'any') return 'any';
-    const { works, device } = await probe(engine, 'auto', 5000);
+    const { works, device } = await probe(engine, 'auto', { patienceMs: 5000 });
     if (works && device?.kind === kind) return 'node';
   }
   return 'any';
 }
 
-async function probe(engine: EngineName, id: string, patienceMs = 60_000): Promise<EngineReport> {
+/** @param env in place of this process's environment */
+export async function probe(
+  engine: EngineName,
+  id: string,
+  { env = process.env, patienceMs = 60_000 } = {},
+): Promise<EngineReport> {
   try {
-    const answer = await ask({ type: 'probe', engine, id }, patienceMs);
+    const answer = await ask({ type: 'probe', engine, id }, patienceMs, env);
     if ('engine' in answer) return answer.engine;
   } catch (error) {
     return { name: engine, works: false, detail: messageOf(error), device: null, devices: [] };
@@ -72,11 +87,16 @@ export async function factsOf(config: RunConfig, corpora: string): Promise<RunFa
   throw new Error('a question for facts was answered with something else');
 }
 
-/** One question to a trainer process of its own. */
-async function ask(command: TrainerCommand, patienceMs: number): Promise<TrainerMessage> {
+/** One question to a trainer process of its own. What it says on standard error matters where it does not answer. */
+async function ask(command: TrainerCommand, patienceMs: number, env = process.env): Promise<TrainerMessage> {
   const child = fork(join(import.meta.dirname, 'trainer-process.js'), [], {
     execPath: plainNode() ?? process.execPath,
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env,
+  });
+  const words = new LastWords();
+  child.stderr!.on('data', (chunk: Buffer) => {
+    words.add(chunk);
   });
   let answer: TrainerMessage | undefined;
   child.on('message', (raw) => {
@@ -86,7 +106,10 @@ async function ask(command: TrainerCommand, patienceMs: number): Promise<Trainer
   child.send(command);
   const how = await whenGone(child);
   clearTimeout(timer);
-  if (answer === undefined) throw new UserError(`the trainer process ended with ${how} before it answered`);
+  if (answer === undefined) {
+    const said = words.text === '' ? '' : `: ${words.text}`;
+    throw new UserError(`the trainer process ended with ${how} before it answered${said}`);
+  }
   if (!('refused' in answer)) return answer;
   const { message, stack } = answer.refused;
   if (stack === undefined) throw new UserError(message);

@@ -1,7 +1,7 @@
 import { oc } from '@orpc/contract';
 import { z } from 'zod';
 import { runConfigSchema } from '../run-config.js';
-import { runEventTypes, runFactsSchema } from '../run-events.js';
+import { engineReportSchema, runEventTypes, runFactsSchema } from '../run-events.js';
 import { aboutContract } from './about.js';
 import { corporaContract } from './corpora.js';
 import { exportsContract } from './exports.js';
@@ -181,6 +181,8 @@ export const contract = {
   corpora: corporaContract,
   tables: tablesContract,
   about: aboutContract,
+  /** Every engine on each of its devices, tried just now; what `auto` comes to is one of them. */
+  devices: oc.input(nothing).output(z.array(engineReportSchema.extend({ auto: z.boolean() }))),
   /** Cursor of the newest event. */
   now: oc.input(nothing).output(z.object({ cursor: z.int().min(0) })),
 };

@@ -1,24 +1,18 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, UserError } from '../../shared/errors.js';
+import { UserError } from '../../shared/errors.js';
+import { download, type DownloadPatience } from '../../system/download.js';
 import { ProcessLock } from '../../system/process-lock.js';
 import type { CatalogueEntry, Checks } from './catalogue.js';
 import { splits, type Split } from './corpus.js';
 import { addCorpus, corpusRecord, describeCorpus, type CorpusRecord, type SourceText } from './library.js';
 
-export interface FetchOptions {
+export interface FetchOptions extends DownloadPatience {
   /** Another place with the same files, instead of the catalogue's address. */
   readonly from?: string;
   /** Called as bytes come in; `total` where the server says how many there are. */
   readonly onProgress?: (progress: { split: Split; received: number; total: number | undefined }) => void;
-  /** How long the server may be silent. */
-  readonly idleMs?: number;
-  /** How often a broken transfer is taken up again before giving up. */
-  readonly retries?: number;
 }
 
 /**
@@ -50,7 +44,11 @@ export async function fetchCorpus(
       const { path, checks } = entry.files[split];
       const address = addressOf(path, base);
       const part = join(parts, `${split}.part`);
-      await download(address, part, (received, total) => options.onProgress?.({ split, received, total }), options);
+      await download(address, part, {
+        ...options,
+        remedy: 'Try again later, or from another address (--from)',
+        onProgress: (received, total) => options.onProgress?.({ split, received, total }),
+      });
       const bytes = readFileSync(part);
       verify(bytes, checks, address, part);
       sources.set(split, { bytes, from: address });
@@ -91,81 +89,6 @@ function addressOf(path: string, base: string): string {
   return address.href;
 }
 
-/** Brings a file to its end, continuing what an earlier transfer left. */
-async function download(
-  address: string,
-  part: string,
-  onProgress: (received: number, total: number | undefined) => void,
-  { retries = 3, idleMs = 30_000 }: FetchOptions,
-): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await transfer(address, part, onProgress, idleMs);
-      return;
-    } catch (error) {
-      if (error instanceof UserError) throw error;
-      if (attempt < retries) {
-        await sleep(200 * 2 ** attempt);
-        continue;
-      }
-      const kept =
-        sizeOf(part) > 0 ? `; the ${sizeOf(part)} bytes that came are kept and the next fetch goes on from there` : '';
-      throw new UserError(`cannot fetch ${address}: ${causeOf(error)}${kept}. Check the connection and fetch again`);
-    }
-  }
-}
-
-async function transfer(
-  address: string,
-  part: string,
-  onProgress: (received: number, total: number | undefined) => void,
-  idleMs: number,
-): Promise<void> {
-  const start = sizeOf(part);
-  const silence = new AbortController();
-  let timer = setTimeout(() => undefined, 0);
-  const listen = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      silence.abort(new Error(`the server has been silent for ${idleMs / 1000} s`));
-    }, idleMs);
-  };
-  listen();
-  try {
-    // Unchanged bytes are asked for, so that the length counts what is stored.
-    const headers: Record<string, string> = { 'accept-encoding': 'identity' };
-    if (start > 0) headers['range'] = `bytes=${start}-`;
-    const response = await fetch(address, { headers, signal: silence.signal });
-    if (response.status === 416) return; // it was whole already: its check will tell
-    const answer = `${response.status} ${response.statusText}`.trim();
-    if (response.status === 429 || response.status >= 500) throw new Error(`the server answers ${answer}`);
-    if (!response.ok || response.body === null) {
-      throw new UserError(
-        `cannot fetch ${address}: the server answers ${answer}. Try again later, or from another address (--from)`,
-      );
-    }
-    const resumed = response.status === 206;
-    if (resumed && !response.headers.get('content-range')?.startsWith(`bytes ${start}-`)) {
-      rmSync(part); // not the bytes that were asked for
-      throw new Error('the server resumed at another place');
-    }
-    let received = resumed ? start : 0;
-    const length = response.headers.get('content-length');
-    const total = length === null ? undefined : received + Number(length);
-    const counted = Readable.fromWeb(response.body).map((chunk: Uint8Array) => {
-      listen();
-      received += chunk.length;
-      onProgress(received, total);
-      return chunk;
-    });
-    await pipeline(counted, createWriteStream(part, { flags: resumed ? 'a' : 'w' }));
-    if (total !== undefined && received < total)
-      throw new Error(`the connection ended at byte ${received} of ${total}`);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** @throws UserError where the bytes are not the published file; then they are deleted, too */
 function verify(bytes: Uint8Array, checks: Checks, address: string, part: string): void {
   const actual: Required<Checks> = {
@@ -187,14 +110,4 @@ function verify(bytes: Uint8Array, checks: Checks, address: string, part: string
 
 function digest(algorithm: string, bytes: Uint8Array): string {
   return createHash(algorithm).update(bytes).digest('hex');
-}
-
-function sizeOf(path: string): number {
-  return existsSync(path) ? statSync(path).size : 0;
-}
-
-/** fetch says "fetch failed" and hides why in the cause. */
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause === undefined ? messageOf(error) : `${messageOf(error)} (${messageOf(cause)})`;
 }

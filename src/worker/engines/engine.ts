@@ -4,6 +4,7 @@ import type { RunConfig } from '../../shared/run-config.js';
 import type { Layout } from '../sparsity/parameter.js';
 import { nativeRow } from './native/start.js';
 import { checkEngine } from './check.js';
+import { tensorflowRow } from './tensorflow/start.js';
 import { wasmRow } from './wasm.js';
 import { webGpuRow } from './webgpu/start.js';
 
@@ -47,7 +48,12 @@ export interface EngineRow {
 }
 
 /** How each engine starts; `shared/engines.ts` has what every process knows of it. */
-const rows: Readonly<Record<EngineName, EngineRow>> = { native: nativeRow, webgpu: webGpuRow, wasm: wasmRow };
+const rows: Readonly<Record<EngineName, EngineRow>> = {
+  native: nativeRow,
+  tensorflow: tensorflowRow,
+  webgpu: webGpuRow,
+  wasm: wasmRow,
+};
 
 /** Which engine on which device, and how many threads at most (0 for one per core). */
 export type EngineChoice = Pick<RunConfig['device'], 'engine' | 'threads'> & Partial<Pick<RunConfig['device'], 'id'>>;

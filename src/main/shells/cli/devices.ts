@@ -1,7 +1,6 @@
 import { Command } from 'commander';
-import { preference } from '../../../shared/engines.js';
 import type { EngineReport } from '../../../shared/run-events.js';
-import { probeEngines } from '../../trainers/probe.js';
+import { bestOf, probeEngines } from '../../trainers/probe.js';
 import { bytes, list } from './text.js';
 
 /** `sparrow devices [--json]`: what runs can compute on, tried. */
@@ -25,15 +24,6 @@ export function devicesCommand(): Command {
       const absent = reports.filter(({ device }) => device === null).map(({ name, detail }) => `${name}: ${detail}\n`);
       process.stdout.write((lines.length === 0 ? '' : list(lines)) + absent.join(''));
     });
-}
-
-/** What `auto` comes to. */
-function bestOf(reports: readonly EngineReport[]): EngineReport | undefined {
-  return preference
-    .map(([engine, kind]) =>
-      reports.find(({ name, works, device }) => works && name === engine && device?.kind === kind),
-    )
-    .find((report) => report !== undefined);
 }
 
 /** The device in words, and what is wrong with it where something is. */

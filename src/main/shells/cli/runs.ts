@@ -73,13 +73,21 @@ function details({ record, state }: RunView): string {
   if (name !== id) pairs.push(['name', name]);
   pairs.push(['state', said(state)], ['created', new Date(created).toISOString()]);
   pairs.push(['progress', `epoch ${progress.epoch} of ${config.training.epochs}, step ${integer(progress.step)}`]);
-  const { loss, tokensPerSecond, bestValidationPerplexity, testPerplexity, parameters, engine, flops, flopsOfDense } =
-    progress;
+  const {
+    loss,
+    tokensPerSecond,
+    bestValidationPerplexity,
+    testPerplexity,
+    parameters,
+    computedBy,
+    flops,
+    flopsOfDense,
+  } = progress;
   if (parameters !== null) {
     const share = percent(parameters.active / parameters.total);
     pairs.push(['parameters', `${integer(parameters.active)} active of ${integer(parameters.total)} (${share})`]);
   }
-  if (engine !== null) pairs.push(['engine', engine]);
+  if (computedBy !== null) pairs.push(['engine', computedBy]);
   if (flops !== null) pairs.push(['training FLOPs', flopsSaid(flops, flopsOfDense)]);
   if (loss !== null) pairs.push(['training loss', loss.toFixed(4)]);
   if (tokensPerSecond !== null) pairs.push(['speed', `${integer(tokensPerSecond)} words/s`]);

@@ -7,6 +7,7 @@ import { pauseCommand, removeCommand, stopCommand } from './control.js';
 import { dataCommand } from './data.js';
 import { devicesCommand } from './devices.js';
 import { doctorCommand } from './doctor.js';
+import { engineCommand } from './engine.js';
 import { compareCommand, exportCommand } from './export.js';
 import { ownerCommand } from './owner.js';
 import { queueCommand } from './queue.js';
@@ -55,6 +56,7 @@ for (const command of [
   serveCommand(),
   benchCommand(),
   devicesCommand(),
+  engineCommand(),
   doctorCommand(),
 ]) {
   program.addCommand(inheritSettings(command));
