@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/browser/esm/sync';
 
-export type Cell = string | number | boolean | null;
+type Cell = string | number | boolean | null;
 
 /** A table to be written line by line. */
 export interface CsvTable {

@@ -1,8 +1,9 @@
+// @ts-nocheck: members of the GPU and of Node are replaced.
+//
 // A trainer whose GPU, in software, is lost after it has told of a certain step: what the reset of a driver does to it.
 import './swiftshader.mjs';
 import { globals } from 'webgpu';
 
-/** @type {GPUDevice | undefined} */
 let device;
 const { requestDevice } = globals.GPUAdapter.prototype;
 globals.GPUAdapter.prototype.requestDevice = async function (...args) {
@@ -17,4 +18,5 @@ process.send = function (message, ...rest) {
   return send.call(process, message, ...rest);
 };
 
-await import('../../out/main/trainer-process.js');
+const bundle = '../../out/main/trainer-process.js'; // its types are not for the checker
+await import(bundle);

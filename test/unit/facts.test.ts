@@ -46,7 +46,7 @@ test('runs with one initial seed begin with the same weights and masks, whatever
   const begun = (seed: number, initialSeed: number) => {
     const config = parseRunConfig({ model, seed, training: { initialSeed }, device: { engine: 'wasm' } });
     const specs = specsOf(config.model, vocabulary);
-    const parameters = startingParameters(specs, methods.selfish, config, 'packed', '');
+    const parameters = startingParameters(specs, methods.selfish, config, 'packed', undefined);
     const values = parameters.map((parameter) => parameter.read('values'));
     for (const parameter of parameters) parameter.dispose();
     const masks = [...initialMasks(specs, methods.selfish, config).values()].map((mask) => mask.positions());

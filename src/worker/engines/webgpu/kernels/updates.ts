@@ -57,7 +57,15 @@ export const adam = defineKernel({
   write: { values: 'f32', moment1: 'f32', moment2: 'f32' },
   params: {
     ...rates,
-    ...({ beta1: 'f32', rest1: 'f32', beta2: 'f32', rest2: 'f32', root2: 'f32', epsilon: 'f32', dense: 'u32' } as const),
+    ...({
+      beta1: 'f32',
+      rest1: 'f32',
+      beta2: 'f32',
+      rest2: 'f32',
+      root2: 'f32',
+      epsilon: 'f32',
+      dense: 'u32',
+    } as const),
   },
   threads: 64,
   body: `${ofThread}
