@@ -16,14 +16,26 @@ export interface ElectronParts {
   readonly MessageChannelMain: new () => { [Name in keyof MessageChannelMain]: Port };
 }
 
+interface ElectronTrainerOptions {
+  /** Path of the trainer's program. */
+  readonly module?: string;
+  /** Where the engine that `auto` comes to may live. */
+  readonly auto?: Host;
+  /** Starts plain Node; null where there is none. */
+  readonly node?: Spawn | null;
+}
+
 /**
  * Trainers under Electron: utility processes, and plain Node children for the engines that declare to need one. Where there is no plain
  * Node, the engine itself says so when it is to start. To be called when the app is ready.
- * @param options `auto` is where the engine that `auto` comes to may live
  */
 export function electronTrainers(
   electron: ElectronParts,
-  { module = trainerModule, auto = 'any' as Host, node = plainNode() === undefined ? null : nodeTrainers(module) } = {},
+  {
+    module = trainerModule,
+    auto = 'any',
+    node = plainNode() === undefined ? null : nodeTrainers(module),
+  }: ElectronTrainerOptions = {},
 ): Spawn {
   return (engine) => {
     const host = engine === 'auto' ? auto : engines[engine].host;
