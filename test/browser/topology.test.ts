@@ -126,7 +126,7 @@ test('gates are broken down as after the chosen update, matrix by matrix and sid
   await soon(() => cell.textContent()).toContain(side.last.toFixed(3));
   expect(await cell.textContent()).toContain(side.first.toFixed(3));
   const gates = csvRows((await saved('Gate breakdown', 'CSV')).path);
-  for (const update of [0, 3, Number(stored.at(-1)!.update)]) {
+  for (const update of [0, 3, stored.at(-1)!.update]) {
     expect(
       gates
         .filter((row) => row['update'] === String(update))
