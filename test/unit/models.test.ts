@@ -189,7 +189,7 @@ describe('parameters are those of the papers:', () => {
     };
     for (const { name } of parameters) {
       const [least, most] = range(name);
-      if (name === 'decoder.bias') expect([least, most]).toEqual([0, 0]);
+      if (name === 'decoder.bias') expect(Math.max(Math.abs(least), Math.abs(most))).toBe(0);
       else if (!/^rhn\.\d\.recurrent\.bias$/.test(name)) {
         expect(least).toBeGreaterThanOrEqual(-0.04);
         expect(least).toBeLessThan(-0.03);
