@@ -103,7 +103,8 @@ describe('where a run stands', () => {
         tokensPerSecond: 1000,
       },
       ...{ validationPerplexity: Math.exp(4.5), bestValidationPerplexity: Math.exp(4), testPerplexity: 54.6 },
-      ...{ parameters: { total: 1000, active: 330 }, engine: 'native' },
+      ...{ parameters: { total: 1000, active: 330 }, engine: 'native', computedBy: 'native (1)' },
+      ...{ flops: null, flopsOfDense: null },
     });
     tell(store, run, [step(2, 4.75)], 2);
     expect(store.runs.get(run).progress).toMatchObject({
