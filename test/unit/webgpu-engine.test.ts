@@ -17,10 +17,9 @@ import { whyNoSwiftShader } from '../support/swiftshader.mjs';
 skipWithoutGpu();
 
 let engine: Engine;
-let gpu: GpuBackend;
 beforeAll(async () => {
   await useOracle();
-  if (whyNoSwiftShader === undefined) ({ engine, gpu } = await useWebGpu());
+  if (whyNoSwiftShader === undefined) ({ engine } = await useWebGpu());
 });
 
 /** A step that fills its lanes and one that does not; lines of no, few and all weights; more streams than a workgroup has lanes. */
@@ -77,6 +76,10 @@ for (const [name, update] of Object.entries(updates)) {
   });
 }
 
+test('tells what it computes on', () => {
+  expect(engine).toMatchObject({ name: 'webgpu', device: { id: 'gpu:0', kind: 'software' } });
+});
+
 const long = { timeout: 600_000 };
 
 test('2,000 windows are handed over one at a time, and leave neither tensors nor memory behind', long, async () => {
@@ -100,18 +103,16 @@ test('2,000 windows are handed over one at a time, and leave neither tensors nor
       await run.engine.apart!.keepUp();
       if (step % interval === 0) expect(run.later!.read().every(({ loss }) => loss > 0)).toBe(true);
     }
-    const { numBytesInGPU, numBytesAllocatedInGPU } = backend.memory();
-    return { tensors: tf.memory().numTensors, numBytesInGPU, numBytesAllocatedInGPU };
+    const { numBytesInGPU, numBytesAllocatedInGPU: allocated } = backend.memory();
+    return { kept: { tensors: tf.memory().numTensors, numBytesInGPU }, allocated };
   };
   const before = await trained(100);
   submit.mockClear();
-  expect(await trained(2000)).toEqual(before);
+  const after = await trained(2000);
+  expect(after.kept).toEqual(before.kept);
+  // Buffers that wait to be used again: a few more come while the device is behind, and not one a window.
+  expect(after.allocated).toBeLessThan(1.25 * before.allocated);
   expect(submit).toHaveBeenCalledTimes(2000 + 2000 / interval);
   for (const parameter of run.model.parameters) parameter.dispose();
   tf.dispose([...run.state]);
-});
-
-test('tells what it computes on', () => {
-  expect(engine).toMatchObject({ name: 'webgpu', device: { id: 'gpu:0', kind: 'software' } });
-  expect(gpu.memory().numBytesAllocatedInGPU).toBeGreaterThan(0);
 });
