@@ -202,7 +202,7 @@ test('tables, curves and sparsity are exported as they are in the database', asy
 test('a run is made in the form, which says what it amounts to and what is wrong with it', async () => {
   await visit('/new?preset=quick-selfish');
   const facts = page.getByRole('region', { name: 'What it amounts to' });
-  await facts.getByText(/^×0.330 of dense/).waitFor();
+  await facts.getByText(/^×0.330 of dense, forward$/).waitFor();
   expect(await axeProblems(page)).toEqual([]);
   await page.getByLabel('method.density', { exact: true }).fill('2');
   await page.getByText('method.density: 2 must be at most 1').first().waitFor();
@@ -352,7 +352,7 @@ test('a corpus is imported, offered to new runs, and deleted', async () => {
   await visit('/new?preset=quick-dense&set=corpus.name%3Dcats');
   await page
     .getByRole('region', { name: 'What it amounts to' })
-    .getByText(/of dense/)
+    .getByText(/of dense, forward$/)
     .waitFor();
   await visit('/corpora');
   await page.getByRole('button', { name: 'Delete cats' }).click();
