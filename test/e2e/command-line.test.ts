@@ -288,7 +288,11 @@ test('doctor says what works, and fails where the data folder cannot be written'
   expect(well).toMatchObject({ status: 0, stderr: '' });
   expect(well.stdout).toMatch(/^ok {3}engine wasm +tfjs \d/m);
   expect(well.stdout).toContain(home.path);
-  interface Finding { readonly name: string; readonly ok: boolean; readonly needed: boolean }
+  interface Finding {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly needed: boolean;
+  }
   const findings = JSON.parse((await sparrow(home, ['doctor', '--json'])).stdout) as Finding[];
   expect(findings.filter(({ ok, needed }) => !ok && needed)).toEqual([]);
   const without = await sparrow(home, ['doctor'], { SPARROW_NATIVE: 'off' });

@@ -110,7 +110,7 @@ export function ageOption({ update, ages, active, sinceStart }: ConnectionRow, t
         label: {
           show: true,
           position: 'insideBottom',
-          color: theme.dark ? '#06202b' : theme.panel,
+          color: theme.text,
           fontFamily: theme.mono,
           fontSize: 10,
           formatter: ({ value }) => (Number(value) > 0.08 ? 'since the start' : ''),
