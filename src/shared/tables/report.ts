@@ -87,7 +87,7 @@ export const tableReportSchema = z.object({
 export type TableReport = z.output<typeof tableReportSchema>;
 
 /** What a report is about. */
-export interface Asked {
+interface Asked {
   readonly table: Table;
   readonly scale: Scale;
   readonly rows: readonly TableRow[];

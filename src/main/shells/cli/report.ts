@@ -52,7 +52,7 @@ export function reportCommand(): Command {
 /** Where there is no database there are no runs, and nothing is asked. */
 async function withSource<T>(work: (source: ReportSource) => Promise<T>): Promise<T> {
   const store = openIfThere(databaseFile());
-  const opened = () => store ?? openReadable(databaseFile());
+  const opened = () => store ?? openReadable(databaseFile()); // which says that there is none
   try {
     return await work({
       started: (id) => opened().runs.started(id),
