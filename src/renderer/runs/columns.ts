@@ -17,7 +17,7 @@ export interface Column {
 }
 
 export const columns: readonly Column[] = [
-  { id: 'name', title: 'Run', width: 130, grows: 2, key: ({ name }) => name, usual: true },
+  { id: 'name', title: 'Run', width: 124, grows: 2, key: ({ name }) => name, usual: true },
   { id: 'state', title: 'State', width: 92, key: ({ state }) => state, usual: true },
   { id: 'model', title: 'Model', width: 104, key: ({ model }) => model, text: ({ model }) => model, usual: false },
   {
@@ -39,13 +39,13 @@ export const columns: readonly Column[] = [
   {
     id: 'corpus',
     title: 'Corpus',
-    width: 80,
+    width: 76,
     key: ({ corpus }) => corpus,
     text: ({ corpus }) => corpus,
     usual: true,
   },
   number('seed', 'Seed', 60, ({ seed }) => seed, String, false),
-  { id: 'progress', title: 'Progress', width: 184, grows: 1, key: ({ progress }) => progress, usual: true },
+  { id: 'progress', title: 'Progress', width: 178, grows: 1, key: ({ progress }) => progress, usual: true },
   { id: 'validation', title: 'Validation', width: 104, usual: true },
   number('best', 'Best valid ppl', 102, ({ bestValidationPerplexity }) => bestValidationPerplexity, perplexity, true),
   number('test', 'Test ppl', 76, ({ testPerplexity }) => testPerplexity, perplexity, true),
