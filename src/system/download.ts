@@ -96,8 +96,8 @@ function sizeOf(path: string): number {
   return existsSync(path) ? statSync(path).size : 0;
 }
 
-/** fetch says "fetch failed" and hides why in the cause. */
-function causeOf(error: unknown): string {
+/** What went wrong, in words: fetch says "fetch failed" and hides why in the cause. */
+export function causeOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause === undefined ? messageOf(error) : `${messageOf(error)} (${messageOf(cause)})`;
 }

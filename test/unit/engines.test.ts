@@ -97,6 +97,19 @@ function wholeRun(engine: 'native' | 'wasm'): Promise<Result> {
   return run;
 }
 
+/** That both tell the same losses and gradient norms at each step, and the same evaluations, to float tolerance. */
+function expectSameCurves(one: Result, other: Result): void {
+  for (const field of ['loss', 'gradientNorm'] as const) {
+    const told = (result: Result) => of(result, 'step').map((event) => event[field]);
+    expect(apart(told(one), told(other)), field).toBeLessThan(1e-4);
+  }
+  expect(apart(evaluationLosses(one), evaluationLosses(other))).toBeLessThan(1e-4);
+}
+
+function evaluationLosses(result: Result): number[] {
+  return of(result, 'evaluation').map(({ loss }) => loss);
+}
+
 describe('the native engine', () => {
   skipWithoutNative();
 
@@ -108,12 +121,7 @@ describe('the native engine', () => {
       expect(of(native, 'started')[0]).toMatchObject({ engine: { name: 'native' }, layout });
       expect(of(wasm, 'started')[0]).toMatchObject({ engine: { name: 'wasm' }, layout: 'masked' });
       expect(of(native, 'step')).toHaveLength(200);
-      for (const field of ['loss', 'gradientNorm'] as const) {
-        const told = (result: Result) => of(result, 'step').map((event) => event[field]);
-        expect(apart(told(native), told(wasm)), field).toBeLessThan(1e-4);
-      }
-      const losses = (result: Result) => of(result, 'evaluation').map(({ loss }) => loss);
-      expect(apart(losses(native), losses(wasm))).toBeLessThan(1e-4);
+      expectSameCurves(native, wasm);
       const averaged = (result: Result) => of(result, 'evaluation').map((event) => event.averaged);
       expect(averaged(native)).toEqual(averaged(wasm));
       expect(new Set(averaged(native)).size).toBe(2);
@@ -129,13 +137,9 @@ describe('the native engine', () => {
       const native = await trainedOn({ engine: 'native', threads: 2, layout: 'packed' }, { config });
       const wasm = await trainedOn({ engine: 'wasm', threads: 1 }, { config });
       expect(of(native, 'step')).toHaveLength(200);
-      for (const field of ['loss', 'gradientNorm'] as const) {
-        const told = (result: Result) => of(result, 'step').map((event) => event[field]);
-        expect(apart(told(native), told(wasm)), field).toBeLessThan(1e-4);
-      }
-      const losses = (result: Result) => of(result, 'evaluation').map(({ loss }) => loss);
-      expect(apart(losses(native), losses(wasm))).toBeLessThan(1e-4);
-      expect(losses(native).at(-1)).toBeLessThan(0.97 * losses(native)[0]); // it does learn
+      expectSameCurves(native, wasm);
+      const losses = evaluationLosses(native);
+      expect(losses.at(-1)).toBeLessThan(0.97 * losses[0]); // it does learn
     });
   }
 
@@ -223,8 +227,6 @@ describe('the webgpu engine', { timeout: 600_000 }, () => {
   const native = { engine: 'native', threads: 1, layout: 'packed' } as const;
   let onNative: Promise<Result> | undefined;
   const wholeOnNative = () => (onNative ??= trainedOn(native, { config }));
-  const told = (result: Result, field: 'loss' | 'gradientNorm') => of(result, 'step').map((event) => event[field]);
-  const losses = (result: Result) => of(result, 'evaluation').map(({ loss }) => loss);
 
   for (const layout of ['packed', 'masked'] as const) {
     test(`trains as native does, step for step, through updates of the topology and averaging (${layout})`, async () => {
@@ -232,9 +234,7 @@ describe('the webgpu engine', { timeout: 600_000 }, () => {
       const ours = await trainedOn({ engine: 'webgpu', layout }, { config });
       expect(of(ours, 'started')[0]).toMatchObject({ engine: { name: 'webgpu' }, layout });
       expect(of(ours, 'step')).toHaveLength(104);
-      for (const field of ['loss', 'gradientNorm'] as const)
-        expect(apart(told(ours, field), told(expected, field)), field).toBeLessThan(1e-4);
-      expect(apart(losses(ours), losses(expected))).toBeLessThan(1e-4);
+      expectSameCurves(ours, expected);
       expect(ours.masks).toBe(expected.masks);
     });
   }
@@ -245,8 +245,7 @@ describe('the webgpu engine', { timeout: 600_000 }, () => {
     const before = await trainedOn({ engine: 'webgpu' }, { config, before: begun, stopAfter: 70 }); // averaging
     const resumed = await trainedOn(native, { config, before });
     expect(of(resumed, 'started').map(({ engine }) => engine.name)).toEqual(['native', 'webgpu', 'native']);
-    expect(apart(told(resumed, 'loss'), told(whole, 'loss'))).toBeLessThan(1e-4);
-    expect(apart(losses(resumed), losses(whole))).toBeLessThan(1e-4);
+    expectSameCurves(resumed, whole);
     expect(resumed.masks).toBe(whole.masks);
   });
 });
@@ -289,12 +288,7 @@ describe('the tensorflow engine', () => {
       layout: 'masked',
     });
     expect(of(ours, 'step')).toHaveLength(200);
-    for (const field of ['loss', 'gradientNorm'] as const) {
-      const told = (result: Result) => of(result, 'step').map((event) => event[field]);
-      expect(apart(told(ours), told(native)), field).toBeLessThan(1e-4);
-    }
-    const losses = (result: Result) => of(result, 'evaluation').map(({ loss }) => loss);
-    expect(apart(losses(ours), losses(native))).toBeLessThan(1e-4);
+    expectSameCurves(ours, native);
     expect(ours.masks).toBe(native.masks);
   });
 

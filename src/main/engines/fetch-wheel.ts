@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { messageOf, UserError } from '../../shared/errors.js';
-import { download } from '../../system/download.js';
+import { causeOf, download } from '../../system/download.js';
 import type { Wheel } from './wheels.js';
 
 export interface WheelSources {
@@ -60,8 +60,7 @@ async function byPip(
   pythons: WheelSources['pythons'],
   { say, signal }: FetchWheelOptions,
 ): Promise<string> {
-  const [, , python, abi] = file.replace(/\.whl$/, '').split('-');
-  const [, , , , platforms] = file.replace(/\.whl$/, '').split('-');
+  const [, , python, abi, platforms] = file.replace(/\.whl$/, '').split('-');
   const tags = platforms.split('.').flatMap((platform) => ['--platform', platform]);
   const interpreter = python.startsWith('cp')
     ? ['--implementation', 'cp', '--python-version', python.replace(/^cp(\d)/, '$1.'), '--abi', abi]
@@ -122,8 +121,7 @@ async function addressOf(page: URL, file: string, signal: AbortSignal): Promise<
     answer = await response.json();
   } catch (error) {
     signal.throwIfAborted();
-    const cause = error instanceof Error && error.cause !== undefined ? ` (${messageOf(error.cause)})` : '';
-    throw new UserError(`cannot read ${page.href}: ${messageOf(error)}${cause}. Check the connection and try again`);
+    throw new UserError(`cannot read ${page.href}: ${causeOf(error)}. Check the connection and try again`);
   }
   const found = listing.safeParse(answer).data?.files.find(({ filename }) => filename === file);
   if (found === undefined) throw new UserError(`${page.href} does not list ${file}. ${remedy}`);
